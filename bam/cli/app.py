@@ -1,0 +1,51 @@
+"""The `bam` command: parses, calls one function, and turns mistakes into one line and status 2."""
+
+import logging
+import os
+import sys
+
+import typer
+from typer.main import get_command
+
+from bam import __version__
+from bam.cli import people, pipeline
+from bam.errors import BamError
+
+app = typer.Typer(
+    name="bam",
+    help="BAM: bias amplification for group robustness without group labels.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+pipeline.register(app)
+people.register(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Take the options that stand before the verb."""
+
+
+def main() -> None:
+    """Run the command line; exit 0 on success, 2 for a user's mistake, 1 for a bug of ours."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    # matplotlib would write its cache below a home folder that cluster nodes may not have.
+    os.environ.setdefault("MPLBACKEND", "agg")
+    try:
+        get_command(app)()
+    except BamError as error:
+        if "--debug" in sys.argv:
+            raise
+        print(f"bam: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,199 @@
+"""The verbs that the rules call: named files in, named files out, one function each.
+
+Imports stand inside the verbs, so that a verb loads only what it computes with.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bam.cli import options
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the command."""
+    for verb in (fetch, prepare, annotate, stage1, error_set, stage2, train, select, evaluate, table, figure, report):
+        app.command(name=verb.__name__.replace("_", "-"), rich_help_panel="Steps of a study, in order")(verb)
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(help="Raw set, a key of config/datasets.yaml.")],
+    out: Annotated[Path, typer.Option(help="Folder for its files.")],
+    sources: options.Sources = options.DEFAULT_SOURCES,
+) -> None:
+    """Get raw files from a mirror (BAM_MIRROR=<folder>) or a listed source, checked by SHA-256."""
+    from bam.steps.fetch import fetch as step
+
+    step(name, sources, out)
+
+
+def prepare(
+    settings: Annotated[str, typer.Option(help="Resolved `datasets:` entry, as JSON.")],
+    raw: Annotated[Path, typer.Option(help="Folder of raw files.")],
+    out: Annotated[Path, typer.Option(help="Folder for arrays and manifest.json.")],
+) -> None:
+    """Turn raw files into arrays: uint8 inputs of three splits, labels of train and val."""
+    from bam.steps.prepare import prepare as step
+
+    step(options.read_settings(settings), raw, out)
+
+
+def annotate(
+    settings: Annotated[str, typer.Option(help="Resolved `datasets:` entry, as JSON.")],
+    raw: Annotated[Path, typer.Option(help="Folder of raw files.")],
+    out: Annotated[Path, typer.Option(help="Folder for {train,val,test}.csv and groups.json.")],
+) -> None:
+    """Write the groups of each split, and the test labels, apart from what training reads."""
+    from bam.steps.annotate import annotate as step
+
+    step(options.read_settings(settings), raw, out)
+
+
+def stage1(
+    spec: options.Spec,
+    data: options.Prepared,
+    predictions: options.Predictions,
+    weights: options.Weights,
+    previous_predictions: Annotated[
+        Path | None, typer.Option(help="Predictions folder of the same run at a lower T, to go on from.")
+    ] = None,
+    previous_weights: Annotated[Path | None, typer.Option(help="Its weights folder.")] = None,
+    device: options.Device = "cpu",
+) -> None:
+    """Train T epochs with auxiliary variables; keep what the model predicts without them."""
+    from bam.steps.stage1 import Stage1Files
+    from bam.steps.stage1 import stage1 as step
+
+    previous = None
+    if previous_predictions and previous_weights:
+        previous = Stage1Files.below(previous_predictions, previous_weights)
+    step(options.read_spec(spec), data, Stage1Files.below(predictions, weights), previous, device)
+
+
+def error_set(
+    predictions: Annotated[Path, typer.Option(help="train.npz of a stage-1 run.")],
+    labels: Annotated[Path, typer.Option(help="labels.npy of the training split.")],
+    out: Annotated[Path, typer.Option(help="error_set.npz to write.")],
+) -> None:
+    """Find the training examples whose label stage 1 misses."""
+    from bam.steps.error_set import error_set as step
+
+    step(predictions, labels, out)
+
+
+def stage2(
+    spec: options.Spec,
+    data: options.Prepared,
+    error_set: Annotated[Path, typer.Option(help="error_set.npz of the stage-1 run.")],
+    predictions: options.Predictions,
+    weights: options.Weights,
+    stage1_weights: Annotated[
+        Path | None, typer.Option(help="model.safetensors of stage 1, needed by One-M (restart: false).")
+    ] = None,
+    device: options.Device = "cpu",
+) -> None:
+    """Train with the error set upweighted; predict val and test after every epoch."""
+    from bam.steps.final_training import TrainFiles
+    from bam.steps.stage2 import stage2 as step
+
+    parsed = options.read_spec(spec)
+    files = TrainFiles.below(predictions, weights, parsed.keep_weights)
+    step(parsed, data, error_set, stage1_weights, files, device)
+
+
+def train(
+    spec: options.Spec,
+    data: options.Prepared,
+    predictions: options.Predictions,
+    weights: options.Weights,
+    groups: Annotated[Path | None, typer.Option(help="train.csv of the groups, needed by Group-DRO alone.")] = None,
+    device: options.Device = "cpu",
+) -> None:
+    """Train a one-stage method; predict val and test after every epoch."""
+    from bam.steps.final_training import TrainFiles
+    from bam.steps.train import train as step
+
+    parsed = options.read_spec(spec)
+    files = TrainFiles.below(predictions, weights, parsed.keep_weights)
+    step(parsed, data, groups, files, device)
+
+
+def select(
+    study: options.StudyOption,
+    dataset: Annotated[str, typer.Option(help="Key of `datasets:`.")],
+    method: Annotated[str, typer.Option(help="Key of `methods:`.")],
+    rule: Annotated[str, typer.Option(help="Selection rule.")],
+    results: options.Results,
+    out: Annotated[Path, typer.Option(help="JSON file to write.")],
+    data: options.Data = Path("data"),
+    sources: options.Sources = options.DEFAULT_SOURCES,
+) -> None:
+    """Choose a setting, and an epoch for each seed, by one rule on stored validation predictions."""
+    from bam.layout import Layout
+    from bam.steps.select import select as step
+
+    plan = options.read_plan(study, sources)
+    scope = plan.study.file.selection_scope
+    step(plan.of("main", dataset, method), rule, Layout(data, results), scope, out)
+
+
+def evaluate(
+    study: options.StudyOption,
+    selection: Annotated[Path, typer.Option(help="JSON file that `select` wrote.")],
+    results: options.Results,
+    out: Annotated[Path, typer.Option(help="CSV file to write; accuracies are fractions.")],
+    data: options.Data = Path("data"),
+    sources: options.Sources = options.DEFAULT_SOURCES,
+) -> None:
+    """Score what a rule chose on test: by group with Wilson intervals, worst group, both averages."""
+    from bam.files import read_json
+    from bam.layout import Layout
+    from bam.steps.evaluate import evaluate as step
+
+    plan = options.read_plan(study, sources)
+    choice = read_json(selection)
+    cells = plan.of("main", choice["dataset"], choice["method"])
+    step(selection, {cell.seed: cell.run.dataset.groups_id for cell in cells}, Layout(data, results), out)
+
+
+def table(
+    name: Annotated[str, typer.Argument(help="Table, e.g. main.")],
+    study: options.StudyOption,
+    results: options.Results,
+    data: options.Data = Path("data"),
+    sources: options.Sources = options.DEFAULT_SOURCES,
+) -> None:
+    """Write one table as CSV (fractions), Markdown and LaTeX (percent) to <results>/tables."""
+    from bam.layout import Layout
+    from bam.steps.table import table as step
+
+    step(name, options.read_plan(study, sources), Layout(data, results))
+
+
+def figure(
+    name: Annotated[str, typer.Argument(help="Figure, e.g. worst_group_by_method.")],
+    study: options.StudyOption,
+    results: options.Results,
+    data: options.Data = Path("data"),
+    sources: options.Sources = options.DEFAULT_SOURCES,
+) -> None:
+    """Draw one figure as PDF, PNG and SVG, with its caption as text, to <results>/figures."""
+    from bam.layout import Layout
+    from bam.steps.figure import figure as step
+
+    step(name, options.read_plan(study, sources), Layout(data, results))
+
+
+def report(
+    study: options.StudyOption,
+    results: options.Results,
+    out: Annotated[Path, typer.Option(help="HTML file to write.")],
+    data: options.Data = Path("data"),
+    sources: options.Sources = options.DEFAULT_SOURCES,
+) -> None:
+    """Gather tables, figures, settings and commands in one HTML file that needs no network."""
+    from bam.layout import Layout
+    from bam.steps.report import report as step
+
+    step(options.read_plan(study, sources), Layout(data, results), out)

@@ -1,0 +1,96 @@
+"""What code a step runs, as a digest: its module and all `bam` modules below it.
+
+Comments, docstrings and blank lines are cut by position, so editing them changes no id, and
+the digest is the same on every Python version (an `ast.dump` would not be).
+"""
+
+import ast
+import functools
+import hashlib
+import io
+import tokenize
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+DATA_SUFFIXES = {".html", ".css", ".j2"}
+
+
+def digest(roots: Sequence[str]) -> str:
+    """Return 12 hex digits for the code that `roots` can reach by imports within `bam`.
+
+    Parameters
+    ----------
+    roots
+        Module names such as ``"bam.steps.stage1"``. Modules found by name at run time (a
+        model, a method) are not seen by the import scan: name them too.
+    """
+    hashed = hashlib.sha256()
+    for name in import_closure(roots):
+        hashed.update(name.encode() + b"\0" + behaviour(_path(name)).encode() + b"\0")
+    return hashed.hexdigest()[:12]
+
+
+def import_closure(roots: Sequence[str]) -> list[str]:
+    """Return, sorted, all `bam` modules that `roots` import, at module level or inside functions."""
+    seen: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting.extend(_imports(name))
+    return sorted(seen)
+
+
+@functools.cache
+def behaviour(path: Path) -> str:
+    """Return a source file's text without comments, docstrings and blank lines.
+
+    Other files in a module's folder that its code reads (templates) are appended whole.
+    """
+    source = path.read_text(encoding="utf-8")
+    lines = [line.encode() for line in source.splitlines()]
+    for first_row, first_column, last_row, last_column in sorted(_cuts(source), reverse=True):
+        kept = lines[first_row][:first_column] + lines[last_row][last_column:]
+        lines[first_row : last_row + 1] = [kept]
+    text = "\n".join(line.decode().rstrip() for line in lines if line.strip())
+    read = [p for p in sorted(path.parent.iterdir()) if p.suffix in DATA_SUFFIXES]
+    return text + "".join(p.read_text(encoding="utf-8") for p in read)
+
+
+def _cuts(source: str) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (row, byte column, row, byte column), 0-based, of comments and docstrings."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start[0] - 1, token.start[1]
+            first = len(lines[row][:column].encode())
+            yield row, first, row, len(lines[row].encode())
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first_statement = node.body[0] if node.body else None
+            if isinstance(first_statement, ast.Expr) and isinstance(first_statement.value, ast.Constant):
+                if isinstance(first_statement.value.value, str):
+                    at = first_statement
+                    assert at.end_lineno is not None and at.end_col_offset is not None
+                    yield at.lineno - 1, at.col_offset, at.end_lineno - 1, at.end_col_offset
+
+
+def _path(name: str) -> Path:
+    """Return the file of a module; of a package, its `__init__.py`."""
+    base = ROOT.joinpath(*name.split(".")[1:])
+    return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+
+
+@functools.cache
+def _imports(name: str) -> tuple[str, ...]:
+    """Return the `bam` modules that one module imports anywhere in its text."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(_path(name).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return tuple(n for n in found if n.split(".")[0] == "bam" and n != "bam" and _path(n).exists())

@@ -1,0 +1,85 @@
+"""From pydantic's errors to one line: file, key, what was seen, what is expected."""
+
+import re
+import types
+import typing
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from bam.catalogue import suggestion
+from bam.errors import ConfigError
+
+NUMBER_AS_TEXT = re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
+
+
+def config_error(error: ValidationError, model: type[BaseModel], prefix: str) -> ConfigError:
+    """Return the first problem as a one-line ConfigError.
+
+    Parameters
+    ----------
+    model
+        The model that was validated against, to know which keys there are.
+    prefix
+        File and key path above the validated part, e.g. ``"config/x.yaml: methods.erm"``.
+    """
+    problem = error.errors()[0]
+    path, fields = _walk(model, problem["loc"])
+    where = prefix + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
+    where = where.replace(": .", ": ")
+    return ConfigError(f"{where}: {_explain(problem, fields)}")
+
+
+def _explain(problem: Any, fields: list[str]) -> str:
+    seen, kind = problem["input"], problem["type"]
+    if kind == "extra_forbidden":
+        key = str(problem["loc"][-1])
+        near = suggestion(key, fields)
+        return f"unknown key{near}" + ("" if near else f"; known keys: {', '.join(fields)}")
+    if kind == "missing":
+        return "is missing, and has no default"
+    if isinstance(seen, str) and NUMBER_AS_TEXT.match(seen):
+        mantissa, exponent = re.split("[eE]", seen)
+        point = mantissa if "." in mantissa else f"{mantissa}.0"
+        sign = "" if exponent[0] in "+-" else "+"
+        return f"{seen!r} is text in YAML, not a number; write {point}e{sign}{exponent}"
+    if kind == "union_tag_invalid":
+        tag, known = problem["ctx"]["tag"], re.findall(r"'([^']+)'", problem["ctx"]["expected_tags"])
+        return f"there is no {tag!r}{suggestion(tag, known)}; there is {', '.join(known)}"
+    if kind == "literal_error" and isinstance(seen, str):
+        known = re.findall(r"'([^']+)'", problem["ctx"]["expected"])
+        return f"there is no {seen!r}{suggestion(seen, known)}; there is {', '.join(known)}"
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{seen!r} is not allowed: {message}"
+
+
+def _walk(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[list[int | str], list[str]]:
+    """Return the location without pydantic's union tags, and the keys known where it ends."""
+    path: list[int | str] = []
+    current: Any = model
+    for step in location:
+        members = [m for m in _models(current) if _tag(m) == step]
+        if members and not (_is_model(current) and step in current.model_fields):
+            current = members[0]
+            continue
+        path.append(step)
+        if _is_model(current) and step in current.model_fields and step != location[-1]:
+            current = current.model_fields[step].annotation
+    return path, list(current.model_fields) if _is_model(current) else []
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models among a union's members."""
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return [member for member in typing.get_args(annotation) if _is_model(member)]
+    return []
+
+
+def _tag(model: type[BaseModel]) -> str | None:
+    field = model.model_fields.get("name")
+    arguments = typing.get_args(field.annotation) if field else ()
+    return arguments[0] if arguments else None

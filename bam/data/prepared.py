@@ -1,0 +1,106 @@
+"""The prepared arrays of a data set: inputs and labels, memory-mapped, and their manifest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bam.data.examples import Split
+from bam.errors import DataError
+from bam.files import read_json, sha256_file
+
+MANIFEST = "manifest.json"
+SCHEMA = "bam.prepared/1"
+FULL_HASH_BYTES = 256 << 20  # larger files are hashed by `bam verify`, here only measured
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a prepared folder holds.
+
+    Attributes
+    ----------
+    input_shape : shape of one example, (channels, height, width)
+    mean, std : per channel, of pixels scaled to [0, 1], measured on train
+    class_names : one a class
+    sizes : split -> number of examples
+    files : relative name -> (bytes, SHA-256)
+    settings : the data settings they were made from
+    """
+
+    input_shape: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    class_names: tuple[str, ...]
+    sizes: Mapping[str, int]
+    files: Mapping[str, tuple[int, str]]
+    settings: Mapping[str, object]
+
+    @property
+    def n_classes(self) -> int:
+        """C."""
+        return len(self.class_names)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `manifest.json` of a prepared folder; DataError if it is missing or not one."""
+    path = folder / MANIFEST
+    content = read_json(path)
+    try:
+        if content["schema"] != SCHEMA:
+            raise DataError(f"{path}: holds schema {content['schema']!r}, expected {SCHEMA!r}")
+        return Manifest(
+            input_shape=tuple(content["input_shape"]),
+            mean=tuple(content["mean"]),
+            std=tuple(content["std"]),
+            class_names=tuple(content["class_names"]),
+            sizes=content["sizes"],
+            files={name: (entry["bytes"], entry["sha256"]) for name, entry in content["files"].items()},
+            settings=content["settings"],
+        )
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{path}: lacks {error}; delete it and run `bam prepare` again") from error
+
+
+def open_inputs(folder: Path, manifest: Manifest, split: Split) -> np.ndarray:
+    """Return a split's inputs, uint8 of shape (n, *input_shape), memory-mapped copy-on-write.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or is not what the manifest describes.
+    """
+    return _open(folder, manifest, f"{split}/inputs.npy", (manifest.sizes[split], *manifest.input_shape))
+
+
+def open_labels(folder: Path, manifest: Manifest, split: Split) -> np.ndarray:
+    """Return the labels of train or val, int64 of shape (n,); DataError as `open_inputs`."""
+    return _open(folder, manifest, f"{split}/labels.npy", (manifest.sizes[split],))
+
+
+def check_file(folder: Path, manifest: Manifest, name: str, *, full: bool = False) -> None:
+    """Compare one file with the manifest.
+
+    Raises
+    ------
+    DataError
+        If it is missing, has another size, or (up to 256 MiB, or if `full`) another SHA-256.
+    """
+    path = folder / name
+    advice = f"delete {folder} and run `bam prepare` again"
+    n_bytes, expected = manifest.files[name]
+    if not path.exists():
+        raise DataError(f"{path}: is missing; {advice}")
+    if path.stat().st_size != n_bytes:
+        raise DataError(f"{path}: is corrupt ({path.stat().st_size:,} bytes, expected {n_bytes:,}); {advice}")
+    if (full or n_bytes <= FULL_HASH_BYTES) and sha256_file(path) != expected:
+        raise DataError(f"{path}: is corrupt (its SHA-256 is not the manifest's); {advice}")
+
+
+def _open(folder: Path, manifest: Manifest, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    check_file(folder, manifest, name)
+    array = np.load(folder / name, mmap_mode="c", allow_pickle=False)
+    if array.shape != shape:
+        raise DataError(f"{folder / name}: has shape {array.shape}, the manifest says {shape}")
+    return np.asarray(array)

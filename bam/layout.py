@@ -1,0 +1,63 @@
+"""Where every file of a study lies; the one place that knows folder names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SPLIT_FILES = (
+    "manifest.json",
+    "train/inputs.npy",
+    "train/labels.npy",
+    "val/inputs.npy",
+    "val/labels.npy",
+    "test/inputs.npy",
+)
+GROUP_FILES = ("groups.json", "train.csv", "val.csv", "test.csv")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths below a data folder and a study's results folder."""
+
+    data: Path
+    results: Path
+
+    def raw(self, name: str) -> Path:
+        """Folder of a raw set."""
+        return self.data / "raw" / name
+
+    def prepared(self, data_id: str) -> Path:
+        """Folder of prepared arrays."""
+        return self.data / "prepared" / data_id
+
+    def groups(self, groups_id: str) -> Path:
+        """Folder of group files."""
+        return self.data / "groups" / groups_id
+
+    def predictions(self, run: str) -> Path:
+        """Folder of a run's predictions, record and timing."""
+        return self.results / "predictions" / run
+
+    def weights(self, run: str) -> Path:
+        """Folder of a run's weights and state."""
+        return self.results / "weights" / run
+
+    def selection(self, arm: str, dataset: str, method: str, rule: str) -> Path:
+        """What one rule chose."""
+        return self.results / "selection" / arm / f"{dataset}.{method}.{rule}.json"
+
+    def evaluation(self, arm: str, dataset: str, method: str, rule: str) -> Path:
+        """Test accuracies of what one rule chose."""
+        return self.results / "evaluation" / arm / f"{dataset}.{method}.{rule}.csv"
+
+    def table(self, name: str, suffix: str) -> Path:
+        """A table as csv, md or tex."""
+        return self.results / "tables" / f"{name}.{suffix}"
+
+    def figure(self, name: str, suffix: str) -> Path:
+        """A figure as pdf, png or svg, or its caption as txt."""
+        return self.results / "figures" / f"{name}.{suffix}"
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.results / "report.html"

@@ -1,0 +1,91 @@
+"""The study's steps in order in one process: what Snakemake does, for one method and one seed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bam.data.sources import RawSet
+from bam.layout import GROUP_FILES, SPLIT_FILES, Layout
+from bam.plan import Cell, DataSet, Run
+from bam.progress import track
+from bam.selection import Scope
+from bam.steps.annotate import annotate
+from bam.steps.error_set import error_set
+from bam.steps.evaluate import evaluate
+from bam.steps.final_training import TrainFiles
+from bam.steps.prepare import prepare
+from bam.steps.select import select
+from bam.steps.stage1 import Stage1Files, stage1
+from bam.steps.stage2 import stage2
+from bam.steps.train import train
+
+
+def run_cells(cells: Sequence[Cell], stage1_runs: Sequence[Run], layout: Layout, device: str) -> None:
+    """Do every training of `cells`, skipping what is there: a file under a run's id is valid.
+
+    Parameters
+    ----------
+    stage1_runs
+        The plan's stage-1 runs of these cells, each with the lower T it goes on from.
+    """
+    by_name = {run.name: run for run in stage1_runs}
+    for cell in track(cells, len(cells), "runs"):
+        if cell.stage1 is not None:
+            _stage1(by_name[cell.stage1.name], by_name, layout, device)
+        _final(cell.run, layout, device)
+
+
+def make_data(dataset: DataSet, sources: dict[str, RawSet], layout: Layout) -> None:
+    """Fetch, prepare and annotate one data set unless it is there."""
+    from bam.data.fetch import fetch
+
+    raw, prepared, groups = layout.raw(dataset.raw), layout.prepared(dataset.data_id), layout.groups(dataset.groups_id)
+    missing = [not (prepared / name).exists() for name in SPLIT_FILES]
+    unannotated = [not (groups / name).exists() for name in GROUP_FILES]
+    if any(missing) or any(unannotated):
+        fetch(dataset.raw, sources[dataset.raw], raw)
+    if any(missing):
+        prepare(dict(dataset.settings), raw, prepared)
+    if any(unannotated):
+        annotate(dict(dataset.settings), raw, groups)
+
+
+def choose_and_score(cells: Sequence[Cell], rule: str, scope: Scope, layout: Layout) -> Path:
+    """Select by one rule, evaluate what it chose, and return the evaluation CSV."""
+    first = cells[0]
+    chosen = layout.selection(first.arm, first.dataset, first.method, rule)
+    scored = layout.evaluation(first.arm, first.dataset, first.method, rule)
+    select(cells, rule, layout, scope, chosen)
+    evaluate(chosen, {cell.seed: cell.run.dataset.groups_id for cell in cells}, layout, scored)
+    return scored
+
+
+def _stage1(run: Run, by_name: dict[str, Run], layout: Layout, device: str) -> None:
+    files = _stage1_files(layout, run.name)
+    if not all(path.exists() for path in vars(files).values()):
+        previous = None
+        if run.previous is not None:
+            _stage1(by_name[run.previous], by_name, layout, device)
+            previous = _stage1_files(layout, run.previous)
+        stage1(run.spec, layout.prepared(run.dataset.data_id), files, previous, device)
+    mask = layout.predictions(run.name) / "error_set.npz"
+    if not mask.exists():
+        error_set(files.train, layout.prepared(run.dataset.data_id) / "train" / "labels.npy", mask)
+
+
+def _final(run: Run, layout: Layout, device: str) -> None:
+    files = TrainFiles.below(layout.predictions(run.name), layout.weights(run.name), run.spec.keep_weights)
+    if all(path.exists() for path in files.all()):
+        return
+    prepared = layout.prepared(run.dataset.data_id)
+    if run.stage1 is None:
+        needs_groups = run.spec.training.objective.name == "group_dro"
+        groups = layout.groups(run.dataset.groups_id) / "train.csv" if needs_groups else None
+        train(run.spec, prepared, groups, files, device)
+    else:
+        weights = _stage1_files(layout, run.stage1).model if run.spec.training.start == "stage1" else None
+        mask = layout.predictions(run.stage1) / "error_set.npz"
+        stage2(run.spec, prepared, mask, weights, files, device)
+
+
+def _stage1_files(layout: Layout, run: str) -> Stage1Files:
+    return Stage1Files.below(layout.predictions(run), layout.weights(run))

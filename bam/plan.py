@@ -1,0 +1,190 @@
+"""From a study to its runs: specs, ids, readable names, and what builds on what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bam import catalogue
+from bam.code_digest import digest
+from bam.data.sources import RawSet
+from bam.errors import ConfigError
+from bam.files import canonical_json, short_hash
+from bam.recipe import RunSpec, Training
+from bam.study import Arm, Setting, Study, arms
+
+STEP_MODULES = {
+    "prepare": ("bam.steps.prepare",),
+    "annotate": ("bam.steps.annotate",),
+    "stage1": ("bam.steps.stage1",),
+    "stage2": ("bam.steps.stage2", "bam.steps.error_set"),
+    "train": ("bam.steps.train",),
+}
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One prepared data set and its groups: ids, and the settings they come from."""
+
+    data_id: str
+    groups_id: str
+    raw: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training job.
+
+    Attributes
+    ----------
+    name : folder name, ``<method>-<main settings>-seed<k>-<id>``
+    previous : name of the stage-1 run at the next lower T, to go on from
+    stage1 : name of the stage-1 run that a stage 2 builds on
+    """
+
+    name: str
+    spec: RunSpec
+    dataset: DataSet
+    previous: str | None = None
+    stage1: str | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place in the grid of one arm: data set x method x setting x seed."""
+
+    arm: str
+    dataset: str
+    method: str
+    setting: Setting
+    seed: int
+    run: Run
+    stage1: Run | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs of a study; runs that several arms share stand once."""
+
+    study: Study
+    arms: tuple[Arm, ...]
+    datasets: Mapping[str, DataSet]
+    stage1: Mapping[str, Run]
+    trainings: Mapping[str, Run]
+    cells: tuple[Cell, ...]
+
+    def of(self, arm: str, dataset: str, method: str) -> list[Cell]:
+        """Return the cells that one selection chooses among, in config order."""
+        return [c for c in self.cells if (c.arm, c.dataset, c.method) == (arm, dataset, method)]
+
+
+def make_plan(study: Study, sources: Mapping[str, RawSet]) -> Plan:
+    """Expand a study to its runs.
+
+    Parameters
+    ----------
+    sources
+        The raw sets of `config/datasets.yaml`; their content hashes go into the ids of data.
+    """
+    all_arms = tuple(arms(study))
+    cells = [
+        _cell(arm, dataset, method, setting, seed, sources)
+        for arm in all_arms
+        for dataset in arm.study.file.datasets
+        for method, settings in arm.study.settings.items()
+        for setting in settings
+        for seed in arm.study.file.seeds
+    ]
+    return Plan(
+        study=study,
+        arms=all_arms,
+        datasets={cell.run.dataset.data_id: cell.run.dataset for cell in cells},
+        stage1=_chained([cell.stage1 for cell in cells if cell.stage1]),
+        trainings={cell.run.name: cell.run for cell in cells},
+        cells=tuple(cells),
+    )
+
+
+def data_set(settings: dict[str, Any], sources: Mapping[str, RawSet]) -> DataSet:
+    """Return ids for one resolved `datasets:` entry.
+
+    Raises
+    ------
+    ConfigError
+        If its raw set is not in `config/datasets.yaml`.
+    """
+    kind = str(settings["kind"])
+    raw = str(catalogue.load("kind", kind, "kind").RAW)
+    if raw not in sources:
+        raise ConfigError(f"config/datasets.yaml: has no raw set {raw!r}, which {kind} is made from")
+    contents = {name: file.sha256 for name, file in sources[raw].files.items()}
+    ids = {
+        step: f"{kind}-{short_hash([settings, contents, _code(step, kind=kind)])}" for step in ("prepare", "annotate")
+    }
+    return DataSet(ids["prepare"], ids["annotate"], raw, settings)
+
+
+def _code(step: str, **named: str) -> str:
+    """Return the digest of a step's code and of the model or kind it will look up by name."""
+    return digest((*STEP_MODULES[step], *(catalogue.module_name(w, n) for w, n in named.items())))
+
+
+def _cell(arm: Arm, dataset: str, method: str, setting: Setting, seed: int, sources: Mapping[str, RawSet]) -> Cell:
+    study, recipe = arm.study, setting.recipe
+    data = data_set(study.dataset_settings(dataset, seed), sources)
+    stage1 = None
+    if recipe.stage1 is not None:
+        stage1 = _run(study, "stage1", method, data, _watched(recipe.stage1), recipe.stage1_label, seed)
+    step = "train" if stage1 is None else "stage2"
+    run = _run(study, step, method, data, recipe.final, recipe.label, seed, stage1)
+    return Cell(arm.name, dataset, method, setting, seed, run, stage1)
+
+
+def _run(
+    study: Study,
+    step: str,
+    method: str,
+    data: DataSet,
+    training: Training,
+    label: str,
+    seed: int,
+    stage1: Run | None = None,
+) -> Run:
+    is_final = step != "stage1"
+    spec = RunSpec(
+        step=step,
+        method=method,
+        dataset=data.data_id,
+        model=dict(study.file.model),
+        training=training,
+        seed=seed,
+        threads=study.file.threads,
+        precision=study.file.precision,
+        keep_logits=tuple(e for e in study.file.keep_logits if is_final and e <= training.epochs),
+        keep_weights=tuple(study.file.keep_weights) if is_final else (),
+        stage1=stage1.spec.id if stage1 else None,
+        code=_code(step, model=str(study.file.model["name"])),
+    )
+    name = f"{method}-{label}-seed{seed}-{spec.id}"
+    return Run(name, spec, data, stage1=stage1.name if stage1 else None)
+
+
+def _watched(training: Training) -> Training:
+    """Leave out watched epochs beyond this T, so that a larger T elsewhere changes no id here."""
+    return training.model_copy(update={"watch_epochs": tuple(e for e in training.watch_epochs if e < training.epochs)})
+
+
+def _chained(runs: list[Run]) -> dict[str, Run]:
+    """Let each stage 1 go on from the run that differs from it in nothing but a lower T."""
+    by_family: dict[str, list[Run]] = {}
+    for run in {run.name: run for run in runs}.values():
+        family = run.spec.model_dump(mode="json")
+        family["training"] |= {"epochs": None, "watch_epochs": None}
+        by_family.setdefault(canonical_json(family), []).append(run)
+    chained: dict[str, Run] = {}
+    for members in by_family.values():
+        ordered = sorted(members, key=lambda run: run.spec.training.epochs)
+        for run, lower in zip(ordered, [None, *ordered], strict=False):
+            previous = lower.name if lower else None
+            chained[run.name] = Run(run.name, run.spec, run.dataset, previous=previous)
+    return chained

@@ -1,0 +1,59 @@
+"""One method on one data set with one seed, without Snakemake."""
+
+import csv
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bam.catalogue import suggestion
+from bam.data.sources import read_sources
+from bam.errors import ConfigError
+from bam.layout import Layout
+from bam.pipeline import choose_and_score, make_data, run_cells
+from bam.plan import make_plan
+from bam.study import Study, parse_study, read_study
+
+METRICS = ("worst_group_accuracy", "accuracy", "adjusted_accuracy")
+
+
+def restricted(config: str, dataset: str | None, method: str, seed: int) -> Study:
+    """Return a study cut down to one data set, one method and one seed.
+
+    Raises
+    ------
+    ConfigError
+        If the config does not have them, or has several data sets and none is named.
+    """
+    study = read_study(config)
+    known = list(study.file.datasets)
+    if dataset is None and len(known) > 1:
+        raise ConfigError(f"{config}: has several data sets; give --dataset, one of {', '.join(known)}")
+    dataset = dataset or known[0]
+    for what, name, names in (("dataset", dataset, known), ("method", method, list(study.settings))):
+        if name not in names:
+            raise ConfigError(f"{config}: has no {what} {name!r}{suggestion(name, names)}; it has {', '.join(names)}")
+    return parse_study({**study.only(dataset, method).content, "seeds": [seed]}, config)
+
+
+def run(
+    config: str, *, dataset: str | None, method: str, seed: int, out: Path, data: Path, sources: Path, device: str
+) -> None:
+    """Train every setting of a method, select by every rule, and print test accuracies in percent."""
+    study = restricted(config, dataset, method, seed)
+    raw_sets = read_sources(sources)
+    plan, layout = make_plan(study, raw_sets), Layout(data, out)
+    for data_set in plan.datasets.values():
+        make_data(data_set, raw_sets, layout)
+    run_cells(plan.cells, list(plan.stage1.values()), layout, device)
+    shown = Table(
+        "rule", "setting", "epoch", "worst group", "average", "adjusted", title=f"{method}, seed {seed}, test, %"
+    )
+    for rule in study.rules_for(method):
+        with open(choose_and_score(plan.cells, rule, study.file.selection_scope, layout), newline="") as file:
+            rows = {row["metric"]: row for row in csv.DictReader(file) if row["metric"] in METRICS}
+        values = [f"{100 * float(rows[m]['value']):.1f}" if m in rows else "" for m in METRICS]
+        shown.add_row(rule, rows["accuracy"]["setting"], rows["accuracy"]["epoch"], *values)
+    console = Console()
+    console.print(shown)
+    console.print(f"predictions, weights, selection and evaluation: {out}", soft_wrap=True)

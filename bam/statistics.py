@@ -1,0 +1,91 @@
+"""Intervals and paired comparisons over seeds."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean over seeds with its spread; `std` and the interval are None where undefined."""
+
+    mean: float
+    std: float | None
+    low: float | None
+    high: float | None
+    n_seeds: int
+
+
+def wilson_interval(n_correct: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Return Wilson's score interval for a proportion, within [0, 1].
+
+    References
+    ----------
+    Wilson 1927, JASA 22(158): 209-212.
+
+    >>> [round(x, 3) for x in wilson_interval(8, 10)]
+    [0.49, 0.943]
+    """
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    share = n_correct / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def over_seeds(values: Sequence[float], pooled: tuple[int, int] | None = None) -> Summary:
+    """Return mean, sample standard deviation (ddof 1) and a 95 % t interval clipped to [0, 1].
+
+    Parameters
+    ----------
+    values
+        One accuracy (a fraction) a seed.
+    pooled
+        (correct, n) summed over seeds. Where all values are equal the t interval would have
+        no width; the Wilson interval of the pooled count then stands instead.
+    """
+    mean, std, half = _t_half_width(values)
+    if std is None or half is None:
+        return Summary(mean, None, None, None, len(values))
+    if std == 0 and pooled is not None:
+        low, high = wilson_interval(*pooled)
+        return Summary(mean, std, low, high, len(values))
+    return Summary(mean, std, max(0.0, mean - half), min(1.0, mean + half), len(values))
+
+
+def of_differences(values: Sequence[float]) -> Summary:
+    """Return the same as `over_seeds` for differences of accuracies: clipped to [-1, 1]."""
+    mean, std, half = _t_half_width(values)
+    if std is None or half is None:
+        return Summary(mean, None, None, None, len(values))
+    return Summary(mean, std, max(-1.0, mean - half), min(1.0, mean + half), len(values))
+
+
+def paired(first: Sequence[float], second: Sequence[float]) -> Summary:
+    """Compare two methods over the same seeds: the summary of first - second, seed by seed.
+
+    Raises
+    ------
+    ValueError
+        If the two do not have one value for each of the same seeds.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"paired needs equal numbers of seeds, got {len(first)} and {len(second)}")
+    return of_differences([a - b for a, b in zip(first, second, strict=True)])
+
+
+def _t_half_width(values: Sequence[float]) -> tuple[float, float | None, float | None]:
+    from scipy.stats import t  # slow to import, and most commands need no interval
+
+    array = np.asarray(values, dtype=np.float64)
+    if len(array) < 2:
+        return float(array.mean()), None, None
+    # Equal values can differ from their mean by rounding; their spread is 0 all the same.
+    std = 0.0 if np.all(array == array[0]) else float(array.std(ddof=1))
+    quantile = float(t.ppf(0.5 + CONFIDENCE / 2, df=len(array) - 1))
+    return float(array.mean()), std, quantile * std / math.sqrt(len(array))

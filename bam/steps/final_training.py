@@ -1,0 +1,137 @@
+"""The training whose epochs are selected, and its predictions of every epoch."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bam.artifacts import Predictions, write_predictions
+from bam.data.prepared import open_inputs, open_labels, read_manifest
+from bam.label_rules import LABEL_RULES, best_epoch
+from bam.progress import track
+from bam.recipe import RunSpec
+from bam.steps.outputs import Clock, write_record, write_timing
+from bam.training.build import Extras, build_trainer, set_up_torch
+from bam.training.inputs import ImageInputs, image_inputs
+from bam.training.loop import DivergedError, Trainer, epochs
+from bam.training.prediction import classes_of, predict_logits
+from bam.training.state import save_tensors
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainFiles:
+    """What a training writes; `weights` maps a label-only rule to the file of its weights."""
+
+    val: Path
+    test: Path
+    record: Path
+    timing: Path
+    weights: Mapping[str, Path]
+
+    @classmethod
+    def below(cls, predictions: Path, weights: Path, keep_weights: Sequence[str]) -> "TrainFiles":
+        """Return the files of a run from its two folders and the rules whose weights it keeps."""
+        return cls(
+            val=predictions / "val.npz",
+            test=predictions / "test.npz",
+            record=predictions / "record.json",
+            timing=predictions / "timing.json",
+            weights={rule: weights / f"{rule}.safetensors" for rule in keep_weights},
+        )
+
+    def all(self) -> list[Path]:
+        """Return every file."""
+        return [self.val, self.test, self.record, self.timing, *self.weights.values()]
+
+
+@dataclass
+class History:
+    """Predictions of each finished epoch, and the weights that each kept rule prefers so far."""
+
+    labels: np.ndarray
+    n_classes: int
+    epochs: list[int] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    val: list[np.ndarray] = field(default_factory=list)
+    test: list[np.ndarray] = field(default_factory=list)
+    val_logits: dict[int, np.ndarray] = field(default_factory=dict)
+    test_logits: dict[int, np.ndarray] = field(default_factory=dict)
+    weights: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)
+
+
+def train_and_predict(
+    spec: RunSpec, prepared: Path, files: TrainFiles, extras: Extras, *, device: str, failed: str = ""
+) -> None:
+    """Train, predicting validation and test after every epoch; test labels are not at hand.
+
+    Parameters
+    ----------
+    failed
+        Why the stage 1 below failed, or empty; then nothing is trained and the run is marked.
+    """
+    start = time.perf_counter()
+    where = set_up_torch(spec.threads, device)
+    manifest = read_manifest(prepared)
+    inputs = {s: image_inputs(open_inputs(prepared, manifest, s), manifest, where) for s in ("train", "val", "test")}  # type: ignore[arg-type]
+    labels = open_labels(prepared, manifest, "train")
+    trainer = build_trainer(spec, manifest, inputs["train"], labels, where, extras)
+    history = History(open_labels(prepared, manifest, "val"), manifest.n_classes)
+    training, evaluation = Clock(), Clock()
+    finished = epochs(trainer, spec.training.epochs)
+    try:
+        for _ in track(range(0 if failed else spec.training.epochs), spec.training.epochs, "training"):
+            with training.running():
+                epoch, loss = next(finished)
+            with evaluation.running():
+                _predict(history, trainer, epoch, loss, inputs, spec)
+    except DivergedError as error:
+        failed = f"training stopped: {error}"
+    if failed:
+        logger.warning(failed)
+    _write(history, trainer, inputs, files, failed)
+    outputs = {"val": files.val, "test": files.test, **{f"weights/{r}": p for r, p in files.weights.items()}}
+    write_record(files.record, spec, device, outputs)
+    write_timing(
+        files.timing,
+        wall=time.perf_counter() - start,
+        training=training.seconds,
+        evaluation=evaluation.seconds,
+        n_visited=len(trainer.order(1)) * len(history.epochs),
+    )
+
+
+def _predict(
+    history: History, trainer: Trainer, epoch: int, loss: float, inputs: Mapping[str, ImageInputs], spec: RunSpec
+) -> None:
+    history.epochs.append(epoch)
+    history.losses.append(loss)
+    val, test = predict_logits(trainer.model, inputs["val"]), predict_logits(trainer.model, inputs["test"])
+    history.val.append(classes_of(val))
+    history.test.append(classes_of(test))
+    if epoch in spec.keep_logits:
+        history.val_logits[epoch], history.test_logits[epoch] = val, test
+    for rule in spec.keep_weights:
+        scores = LABEL_RULES[rule](np.stack(history.val), history.labels, history.n_classes)
+        if best_epoch(scores) == len(scores) - 1:
+            history.weights[rule] = {k: v.detach().clone() for k, v in trainer.model.state_dict().items()}
+
+
+def _write(
+    history: History, trainer: Trainer, inputs: Mapping[str, ImageInputs], files: TrainFiles, failed: str
+) -> None:
+    when, losses = np.array(history.epochs), np.array(history.losses)
+    sides = (
+        (files.val, history.val, history.val_logits, inputs["val"]),
+        (files.test, history.test, history.test_logits, inputs["test"]),
+    )
+    for path, classes, logits, split in sides:
+        stacked = np.array(classes, dtype=np.uint8).reshape(len(when), len(split))
+        write_predictions(path, Predictions(when, stacked, losses, logits, failed))
+    for rule, path in files.weights.items():
+        save_tensors(path, history.weights.get(rule, trainer.model.state_dict()))

@@ -1,0 +1,124 @@
+"""Apply one selection rule to the runs of one method on one data set."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bam.artifacts import Predictions, read_predictions
+from bam.data.prepared import open_labels, read_manifest
+from bam.files import write_json
+from bam.groups import read_scheme, read_split
+from bam.layout import Layout
+from bam.needs import needs_groups
+from bam.plan import Cell, DataSet
+from bam.selection import RULES, Candidate, Choice, Evidence, GroupEvidence, Scope, choose
+
+
+def select(cells: Sequence[Cell], rule_name: str, layout: Layout, scope: Scope, out: Path) -> None:
+    """Choose a setting and an epoch per seed among `cells` and write what was chosen, and why.
+
+    Reads validation predictions and labels; validation groups only if the rule is an oracle.
+
+    Parameters
+    ----------
+    cells
+        All grid cells of one data set and one method, in config order.
+    """
+    rule = RULES[rule_name]
+    evidence = _evidence(cells, layout, with_stage1=rule.needs_stage1, with_groups=rule.needs_groups != "none")
+    by_setting: dict[int, list[Candidate]] = {}
+    for cell, (predictions, seen) in zip(cells, evidence, strict=True):
+        candidate = Candidate(
+            setting=cell.setting.varied,
+            seed=cell.seed,
+            run=cell.run.name,
+            epochs=predictions.epochs,
+            evidence=seen,
+            failed=predictions.failed,
+        )
+        by_setting.setdefault(id(cell.setting), []).append(candidate)
+    choice = choose(rule, list(by_setting.values()), scope)
+    varied = [dict(candidates[0].setting) for candidates in by_setting.values()]
+    write_json(out, _content(cells[0], rule_name, scope, choice, varied))
+
+
+def _content(cell: Cell, rule: str, scope: Scope, choice: Choice, varied: list[dict[str, object]]) -> object:
+    return {
+        "dataset": cell.dataset,
+        "method": cell.method,
+        "selection": rule,
+        "scope": scope,
+        "needs_groups": needs_groups(cell.setting.recipe.needs_train_groups, RULES[rule].needs_groups),
+        "n_settings": len(varied),
+        "settings": [
+            {"setting": setting, "mean_score": mean} for setting, mean in zip(varied, choice.mean_scores, strict=True)
+        ],
+        "left_out": list(choice.left_out),
+        "chosen": [
+            {
+                "seed": scored.candidate.seed,
+                "run": scored.candidate.run,
+                "setting": dict(scored.candidate.setting),
+                "epoch": scored.epoch,
+                "score": scored.epoch_score,
+            }
+            for scored in choice.chosen
+        ],
+    }
+
+
+def _evidence(
+    cells: Sequence[Cell], layout: Layout, *, with_stage1: bool, with_groups: bool
+) -> list[tuple[Predictions, Evidence]]:
+    labels = {cell.run.dataset.data_id: _val_labels(layout, cell.run.dataset) for cell in cells}
+    groups = {c.run.dataset.groups_id: _val_groups(layout, c.run.dataset) for c in cells if with_groups}
+    missed = _missed_by_stage1(cells, layout, labels) if with_stage1 else {}
+    found = []
+    for cell in cells:
+        truth, n_classes = labels[cell.run.dataset.data_id]
+        predictions = read_predictions(layout.predictions(cell.run.name) / "val.npz", n_examples=len(truth))
+        family = {
+            c.stage1.name: missed[c.stage1.name] for c in cells if with_stage1 and c.stage1 and c.seed == cell.seed
+        }
+        evidence = Evidence(
+            predicted=predictions.classes,
+            labels=truth,
+            n_classes=n_classes,
+            missed=missed[cell.stage1.name] if with_stage1 and cell.stage1 else None,
+            missed_by_any=tuple(family.values()),
+            groups=groups.get(cell.run.dataset.groups_id),
+        )
+        found.append((predictions, evidence))
+    return found
+
+
+def _missed_by_stage1(
+    cells: Sequence[Cell], layout: Layout, labels: dict[str, tuple[np.ndarray, int]]
+) -> dict[str, np.ndarray]:
+    """Return, for each stage-1 run, which validation examples it misses at its last epoch."""
+    missed = {}
+    for cell in cells:
+        if cell.stage1 is not None and cell.stage1.name not in missed:
+            truth, _ = labels[cell.run.dataset.data_id]
+            path = layout.predictions(cell.stage1.name) / "val.npz"
+            missed[cell.stage1.name] = read_predictions(path, n_examples=len(truth)).classes[-1] != truth
+    return missed
+
+
+def _val_labels(layout: Layout, dataset: DataSet) -> tuple[np.ndarray, int]:
+    folder = layout.prepared(dataset.data_id)
+    manifest = read_manifest(folder)
+    return open_labels(folder, manifest, "val"), manifest.n_classes
+
+
+def _val_groups(layout: Layout, dataset: DataSet) -> GroupEvidence:
+    folder = layout.groups(dataset.groups_id)
+    scheme = read_scheme(folder)
+    return GroupEvidence(
+        membership=read_split(folder / "val.csv").membership,
+        names=scheme.names,
+        declared_empty=scheme.declared_empty,
+        is_partition=scheme.is_partition,
+        train_counts=np.array(scheme.counts["train"]),
+    )

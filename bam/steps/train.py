@@ -1,0 +1,31 @@
+"""Train a one-stage method: ERM, or Group-DRO with the groups of the training split."""
+
+from pathlib import Path
+
+from bam.errors import DataError
+from bam.groups import partition_ids, read_split
+from bam.recipe import RunSpec
+from bam.steps.final_training import TrainFiles, train_and_predict
+from bam.training.build import Extras
+
+
+def train(spec: RunSpec, prepared: Path, groups: Path | None, files: TrainFiles, device: str) -> None:
+    """Train and predict every epoch.
+
+    Parameters
+    ----------
+    groups
+        The training split's group file, for Group-DRO alone.
+
+    Raises
+    ------
+    DataError
+        If the groups overlap, or are not given to a method that needs them.
+    """
+    extras = Extras()
+    if spec.training.objective.name == "group_dro":
+        if groups is None:
+            raise DataError(f"{spec.method} needs the training groups: give --groups data/groups/<id>/train.csv")
+        membership = read_split(groups).membership
+        extras = Extras(groups=partition_ids(membership), n_groups=membership.shape[1])
+    train_and_predict(spec, prepared, files, extras, device=device)

@@ -1,0 +1,281 @@
+"""A study config: read, checked as a whole before anything runs, and expanded to settings."""
+
+import copy
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError
+
+from bam import catalogue
+from bam.catalogue import suggestion
+from bam.config_errors import config_error
+from bam.errors import ConfigError
+from bam.files import canonical_json
+from bam.grid import expand
+from bam.label_rules import LABEL_RULES
+from bam.recipe import Recipe, Strict
+from bam.selection import RULES, Scope
+
+PER_SEED = "per_seed"
+NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
+Scalar = int | float | str | bool
+
+
+class Analysis(Strict):
+    """A sweep along one axis, with selection within each value."""
+
+    axis: str = Field(description="dotted key below methods, or datasets.<name>.<key>, or model.<key>")
+    values: list[Scalar] = Field(min_length=1)
+    fixed: dict[str, Scalar] = Field(default={}, description="other dotted keys held at one value")
+
+
+class StudyFile(Strict):
+    """The keys of a study config; `config/README.md` explains each."""
+
+    study: str
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    datasets: dict[str, dict[str, Any]] = Field(min_length=1)
+    model: dict[str, Any]
+    methods: dict[str, dict[str, Any]] = Field(min_length=1)
+    selection: list[str] = Field(min_length=1)
+    selection_scope: Scope = "across_seeds"
+    analyses: dict[str, Analysis] = {}
+    keep_logits: list[int] = []
+    keep_weights: list[str] = []
+    threads: int = Field(default=1, ge=1)
+    precision: Literal["float32"] = "float32"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One grid point of a method: what varies in the grid, and what it trains."""
+
+    varied: Mapping[str, Any]
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Study:
+    """A valid study.
+
+    Attributes
+    ----------
+    content : the config as read, for restricting and for the report
+    source : file name(s), for messages
+    settings : method -> its grid points, in config order
+    """
+
+    file: StudyFile
+    content: Mapping[str, Any]
+    source: str
+    settings: Mapping[str, tuple[Setting, ...]]
+
+    @property
+    def name(self) -> str:
+        """The study's name, also its folder under results/."""
+        return self.file.study
+
+    def only(self, dataset: str, method: str) -> "Study":
+        """Return the same study with one data set and one method, without analyses."""
+        content = {key: value for key, value in self.content.items() if key != "analyses"}
+        content["datasets"] = {dataset: self.content["datasets"][dataset]}
+        content["methods"] = {method: self.content["methods"][method]}
+        return parse_study(content, self.source)
+
+    def rules_for(self, method: str) -> list[str]:
+        """Return the study's rules that apply to a method: without a stage 1 there are no error cells."""
+        has_stage1 = self.settings[method][0].recipe.stage1 is not None
+        return [rule for rule in self.file.selection if has_stage1 or not RULES[rule].needs_stage1]
+
+    def dataset_settings(self, dataset: str, seed: int) -> dict[str, Any]:
+        """Return a data set's resolved settings for one seed: `per_seed` becomes the seed."""
+        entry = self.file.datasets[dataset]
+        return {key: seed if value == PER_SEED else value for key, value in entry.items()}
+
+    def json(self) -> str:
+        """Return the content as canonical JSON, which `--study` takes in place of a file."""
+        return canonical_json(self.content)
+
+
+def read_study(source: str) -> Study:
+    """Read a study from a YAML file, or from JSON text that begins with ``{``.
+
+    Raises
+    ------
+    ConfigError
+        With file, key, what was seen and what to do.
+    """
+    if source.lstrip().startswith("{"):
+        return parse_study(json.loads(source), "study")
+    return check_study(read_yaml(Path(source)), source)
+
+
+def check_study(content: Any, source: str) -> Study:
+    """Check a study as a user wrote it: each part, its sweeps, and the epochs it wants kept.
+
+    Raises
+    ------
+    ConfigError
+        As `read_study`.
+    """
+    study = parse_study(content, source)
+    _check_epochs(study)
+    for _ in arms(study):
+        pass
+    return study
+
+
+def read_yaml(path: Path) -> Any:
+    """Read one YAML file; ConfigError if it is missing, not YAML, or names a key twice."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not valid YAML ({' '.join(str(error).split())})") from error
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML's last-one-wins for a key written twice would silently drop a setting."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that stands twice in one mapping."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.MarkedYAMLError(problem=f"key {key!r} stands twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def parse_study(content: Any, source: str) -> Study:
+    """Check every part of a study's content by itself, and expand its grids.
+
+    Raises
+    ------
+    ConfigError
+        As `read_study`.
+    """
+    if not isinstance(content, dict):
+        raise ConfigError(f"{source}: expected keys such as study, seeds, datasets; see config/README.md")
+    file = _validated(StudyFile, content, f"{source}: ")
+    for where, names in (("study", [file.study]), ("datasets", file.datasets), ("analyses", file.analyses)):
+        for name in names:
+            if not NAME.match(name):
+                raise ConfigError(f"{source}: {where}: {name!r} is not allowed: use letters, digits and _")
+    _check_lists(file, source)
+    for name, entry in file.datasets.items():
+        kind = _named(entry, "kind", f"{source}: datasets.{name}")
+        module = catalogue.load("kind", kind, f"{source}: datasets.{name}.kind")
+        resolved = {key: 0 if value == PER_SEED else value for key, value in entry.items()}
+        _validated(module.Settings, resolved, f"{source}: datasets.{name}")
+    model = _named(file.model, "name", f"{source}: model")
+    _validated(catalogue.load("model", model, f"{source}: model.name").Settings, file.model, f"{source}: model")
+    settings = {name: _settings(name, entry, source) for name, entry in file.methods.items()}
+    return Study(file, content, source, settings)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A part of a study within which selection happens: the main one, or one value of a sweep."""
+
+    name: str
+    study: Study
+    analysis: str = ""
+    value: Scalar = ""
+
+
+def arms(study: Study) -> Iterator[Arm]:
+    """Yield the main arm, then one for each value of each analysis.
+
+    Raises
+    ------
+    ConfigError
+        If an axis names nothing in the config, or a value is not allowed there.
+    """
+    yield Arm("main", study)
+    for name, analysis in study.file.analyses.items():
+        where = f"{study.source}: analyses.{name}"
+        for value in analysis.values:
+            content = copy.deepcopy({k: v for k, v in study.content.items() if k != "analyses"})
+            for key, entry in {**analysis.fixed, analysis.axis: value}.items():
+                _set(content, key, entry, where)
+            method = analysis.axis.split(".")[0]
+            if method in content["methods"]:
+                content["methods"] = {method: content["methods"][method]}
+            yield Arm(f"{name}-{value}", parse_study(content, where), name, value)
+
+
+def _set(content: dict[str, Any], key: str, value: Any, where: str) -> None:
+    """Set a dotted key that is there already; `bam.stage1.epochs` means `methods.bam.stage1.epochs`."""
+    path = key.split(".")
+    if path[0] not in ("datasets", "model"):
+        path = ["methods", *path]
+    place: Any = content
+    for depth, step in enumerate(path):
+        if not isinstance(place, dict) or step not in place:
+            known = list(place) if isinstance(place, dict) else []
+            raise ConfigError(f"{where}: {key}: there is no {'.'.join(path[: depth + 1])}{suggestion(step, known)}")
+        if depth == len(path) - 1:
+            place[step] = value
+        place = place[step]
+
+
+def _settings(method: str, entry: dict[str, Any], source: str) -> tuple[Setting, ...]:
+    where = f"{source}: methods.{method}"
+    module = catalogue.load("method", method, f"{source}: methods")
+    points = list(expand(entry, module.Settings))
+    if not points:
+        raise ConfigError(f"{where}: a list of values is empty, so there is nothing to run")
+    return tuple(Setting(varied, _validated(module.Settings, p, where).recipe()) for varied, p in points)
+
+
+def _validated(model: type[BaseModel], content: Any, prefix: str) -> Any:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise config_error(error, model, prefix) from error
+
+
+def _named(entry: dict[str, Any], key: str, where: str) -> str:
+    if not isinstance(entry.get(key), str):
+        raise ConfigError(f"{where}.{key}: is missing, and has no default")
+    return str(entry[key])
+
+
+def _check_lists(file: StudyFile, source: str) -> None:
+    for key, names, known in (
+        ("selection", file.selection, list(RULES)),
+        ("keep_weights", file.keep_weights, list(LABEL_RULES)),
+    ):
+        for name in names:
+            if name not in known:
+                raise ConfigError(
+                    f"{source}: {key}: there is no {name!r}{suggestion(name, known)}; there is {', '.join(known)}"
+                )
+    for key, values in (("seeds", file.seeds), ("selection", file.selection), ("keep_weights", file.keep_weights)):
+        twice = [value for value in values if values.count(value) > 1]  # type: ignore[arg-type]
+        if twice:
+            raise ConfigError(f"{source}: {key}: {twice[0]!r} stands twice")
+
+
+def _check_epochs(study: Study) -> None:
+    """Refuse epochs to keep that no run of the method reaches."""
+    for method, settings in study.settings.items():
+        recipes = [setting.recipe for setting in settings]
+        n_stage1 = max((r.stage1.epochs for r in recipes if r.stage1), default=0)
+        for recipe in recipes:
+            for epoch in recipe.stage1.watch_epochs if recipe.stage1 else ():
+                if not 1 <= epoch <= n_stage1:
+                    raise ConfigError(
+                        f"{study.source}: methods.{method}.stage1.watch_epochs: {epoch} is beyond "
+                        f"the {n_stage1} stage-1 epochs; stage1.epochs (T) must reach it"
+                    )
+    n_epochs = max(s.recipe.final.epochs for settings in study.settings.values() for s in settings)
+    for epoch in study.file.keep_logits:
+        if not 1 <= epoch <= n_epochs:
+            raise ConfigError(f"{study.source}: keep_logits: {epoch} is beyond the {n_epochs} epochs of every run")

@@ -1,0 +1,73 @@
+"""Auxiliary variables: one trainable vector per training example, added to its logits in stage 1.
+
+Shapes: n training examples, C classes, B batch.
+"""
+
+import torch
+from torch import Tensor
+
+
+class AuxiliaryVariables:
+    """b of shape (n, C), zero at the start, moved by SGD with dense momentum.
+
+    In the authors' code b is a parameter of the model: its gradient is dense, so the momentum of
+    rows out of the batch goes on moving them at every step (v <- m v, b <- b - η v). Here a row
+    catches up only when it is next needed, by the sum of the geometric series,
+
+        b <- b - η v m (1 - m^k) / (1 - m),   v <- m^k v     after k steps out of the batch,
+
+    which is the same up to rounding and costs O(B) a step instead of O(n). There is no weight
+    decay on b.
+
+    References
+    ----------
+    BAM, arXiv 2309.06717, stage 1; Hu, Li & Yu 2020 for the idea; authors' code, train.py.
+    """
+
+    def __init__(
+        self, n_examples: int, n_classes: int, *, learning_rate: float, momentum: float, device: torch.device
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self._values = torch.zeros(n_examples, n_classes, device=device)
+        self._velocity = torch.zeros_like(self._values)
+        self._current_at = torch.zeros(n_examples, dtype=torch.int64, device=device)
+        self._n_steps = 0
+
+    def rows(self, index_B: Tensor) -> Tensor:
+        """Return b of the given rows, float32 of shape (B, C), up to date with all steps so far."""
+        values, velocity = self._values[index_B], self._velocity[index_B]
+        idle_steps = self._n_steps - self._current_at[index_B]
+        decay = torch.pow(self.momentum, idle_steps.to(values.dtype)).unsqueeze(1)
+        reach = self.momentum * (1 - decay) / (1 - self.momentum)
+        values = values - self.learning_rate * reach * velocity
+        self._values[index_B] = values
+        self._velocity[index_B] = decay * velocity
+        self._current_at[index_B] = self._n_steps
+        return values
+
+    def step(self, index_B: Tensor, gradient_BC: Tensor) -> None:
+        """Take one SGD step; all rows not in `index_B` (distinct rows) have gradient 0.
+
+        `rows(index_B)` must have been called since the last step.
+        """
+        velocity = self.momentum * self._velocity[index_B] + gradient_BC
+        self._velocity[index_B] = velocity
+        self._values[index_B] -= self.learning_rate * velocity
+        self._n_steps += 1
+        self._current_at[index_B] = self._n_steps
+
+    def all(self) -> Tensor:
+        """Return b of all rows, float32 of shape (n, C), up to date."""
+        return self.rows(torch.arange(len(self._values), device=self._values.device)).clone()
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what `load` needs to go on exactly; every row is brought up to date first."""
+        return {"auxiliary": self.all(), "auxiliary_velocity": self._velocity.clone()}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Go on from `state()`."""
+        self._values.copy_(state["auxiliary"])
+        self._velocity.copy_(state["auxiliary_velocity"])
+        self._current_at.zero_()
+        self._n_steps = 0

@@ -1,0 +1,81 @@
+"""From a RunSpec and arrays to a Trainer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from bam import catalogue
+from bam.data.prepared import Manifest
+from bam.errors import RunError
+from bam.recipe import RunSpec
+from bam.training.inputs import ImageInputs
+from bam.training.loop import Trainer
+from bam.training.objectives import build_objective
+from bam.training.optimizers import build_optimizer
+from bam.training.sampling import build_order
+from bam.training.streams import global_stream
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What only some trainings need: an error set, group ids, weights to start from."""
+
+    error_set: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    n_groups: int = 0
+    weights: dict[str, torch.Tensor] | None = None
+
+
+def build_model(spec: RunSpec, manifest: Manifest) -> nn.Module:
+    """Return the model that the spec names, initialised from (seed, "init")."""
+    module = catalogue.load("model", str(spec.model["name"]), "model.name")
+    settings = module.Settings.model_validate(spec.model)
+    with global_stream(spec.seed, "init"):
+        model: nn.Module = module.build(settings, manifest.input_shape, manifest.n_classes)
+    return model
+
+
+def build_trainer(
+    spec: RunSpec, manifest: Manifest, inputs: ImageInputs, labels: np.ndarray, device: torch.device, extras: Extras
+) -> Trainer:
+    """Return a Trainer at its first step.
+
+    Parameters
+    ----------
+    labels : int64 array of shape (n,)
+    """
+    training, n_examples = spec.training, len(labels)
+    model = build_model(spec, manifest)
+    if extras.weights is not None:
+        model.load_state_dict(extras.weights)
+    model.to(device)
+    groups_n = None if extras.groups is None else torch.from_numpy(extras.groups).to(device)
+    return Trainer(
+        model=model,
+        optimizer=build_optimizer(model, training.optimizer),
+        objective=build_objective(training, n_examples, manifest.n_classes, groups_n, extras.n_groups, device),
+        inputs=inputs,
+        labels_n=torch.from_numpy(np.asarray(labels)).to(device),
+        order=build_order(training, n_examples, spec.seed, extras.error_set, extras.groups),
+        batch_size=training.batch_size,
+        seed=spec.seed,
+    )
+
+
+def set_up_torch(threads: int, device: str) -> torch.device:
+    """Fix what torch lets float (thread count, kernels that vary) and return the device.
+
+    Raises
+    ------
+    RunError
+        If this machine or this build of torch has no such device.
+    """
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    has_device = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not has_device.get(device, False):
+        there = ", ".join(name for name, is_there in has_device.items() if is_there)
+        raise RunError(f"--device {device}: is not available here; there is {there}")
+    return torch.device(device)
