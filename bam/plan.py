@@ -37,7 +37,7 @@ class Run:
 
     Attributes
     ----------
-    name : folder name, ``<method>-<main settings>-seed<k>-<id>``
+    name : folder name, ``<step>/<method>-<main settings>-seed<k>-<id>``
     previous : name of the stage-1 run at the next lower T, to go on from
     stage1 : name of the stage-1 run that a stage 2 builds on
     """
@@ -165,7 +165,7 @@ def _run(
         stage1=stage1.spec.id if stage1 else None,
         code=_code(step, model=str(study.file.model["name"])),
     )
-    name = f"{method}-{label}-seed{seed}-{spec.id}"
+    name = f"{step}/{method}-{label}-seed{seed}-{spec.id}"
     return Run(name, spec, data, stage1=stage1.name if stage1 else None)
 
 

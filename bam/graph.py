@@ -1,0 +1,280 @@
+"""What the Snakemake rules ask: which files a job needs, and which settings it gets.
+
+A run's folder name holds its id, and the id everything that can change the run; so a job whose
+files are all there needs nothing, and asks for no input. Then no time stamp, no missing raw file
+and no added lower T can make Snakemake repeat it.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bam.code_digest import digest
+from bam.data.sources import RawSet, read_sources
+from bam.files import canonical_json, short_hash
+from bam.layout import GROUP_FILES, SPLIT_FILES, Layout
+from bam.plan import DataSet, Run, make_plan
+from bam.steps import figure as figure_step
+from bam.steps import table as table_step
+from bam.study import Arm, check_study
+
+SOURCES = Path("config/datasets.yaml")
+STAGE1_PREDICTIONS = ("train.npz", "val.npz", "auxiliary.npz", "record.json", "timing.json")
+STAGE1_WEIGHTS = ("model.safetensors", "state.safetensors")
+FINAL_PREDICTIONS = ("val.npz", "test.npz", "record.json", "timing.json")
+
+
+class Graph:
+    """The plan of one study, as files.
+
+    Parameters
+    ----------
+    content
+        The study config as Snakemake has it.
+    source
+        The config file's name, for messages.
+    """
+
+    def __init__(self, content: Mapping[str, Any], source: str) -> None:
+        self.study = check_study(dict(content), source)
+        self.raw_sets = read_sources(SOURCES)
+        self.plan = make_plan(self.study, self.raw_sets)
+        self.layout = Layout(Path("data"), Path("results") / self.study.name)
+        self.by_groups_id = {data.groups_id: data for data in self.plan.datasets.values()}
+        self.weights = tuple(f"{rule}.safetensors" for rule in self.study.file.keep_weights)
+        self._arms = {arm.name: arm for arm in self.plan.arms}
+
+    # Data
+
+    def raw_set(self, name: str) -> str:
+        """Return the content hashes of a raw set, so that other contents are fetched anew."""
+        raw_set: RawSet = self.raw_sets[name]
+        return canonical_json({file: description.sha256 for file, description in raw_set.files.items()})
+
+    def fetched(self, dataset: DataSet, folder: Path, files: Sequence[str]) -> list[str]:
+        """Return the marker of the raw set, or nothing if all of `files` are in `folder`."""
+        if all((folder / name).exists() for name in files):
+            return []
+        return [str(self.layout.raw(dataset.raw) / "fetched.json")]
+
+    def data_settings(self, data_id: str) -> str:
+        """Return the resolved settings of prepared data as JSON."""
+        return canonical_json(self.plan.datasets[data_id].settings)
+
+    def group_settings(self, groups_id: str) -> str:
+        """Return the resolved settings of groups as JSON."""
+        return canonical_json(self.by_groups_id[groups_id].settings)
+
+    def raw_folder(self, an_id: str) -> str:
+        """Return the folder of raw files behind prepared data or groups."""
+        dataset = self.plan.datasets.get(an_id) or self.by_groups_id[an_id]
+        return str(self.layout.raw(dataset.raw))
+
+    def raw_for_prepare(self, data_id: str) -> list[str]:
+        """Return what `prepare` needs."""
+        return self.fetched(self.plan.datasets[data_id], self.layout.prepared(data_id), SPLIT_FILES)
+
+    def raw_for_annotate(self, groups_id: str) -> list[str]:
+        """Return what `annotate` needs."""
+        return self.fetched(self.by_groups_id[groups_id], self.layout.groups(groups_id), GROUP_FILES)
+
+    # Training
+
+    def run(self, name: str) -> Run:
+        """Return a run by its name."""
+        return self.plan.stage1[name] if name in self.plan.stage1 else self.plan.trainings[name]
+
+    def spec(self, name: str) -> str:
+        """Return a run's spec as JSON."""
+        return canonical_json(self.run(name).spec.model_dump(mode="json"))
+
+    def is_done(self, name: str) -> bool:
+        """Return whether every file of a run is there."""
+        is_stage1 = name in self.plan.stage1
+        predictions = STAGE1_PREDICTIONS if is_stage1 else FINAL_PREDICTIONS
+        weights = STAGE1_WEIGHTS if is_stage1 else self.weights
+        return all((self.layout.predictions(name) / file).exists() for file in predictions) and all(
+            (self.layout.weights(name) / file).exists() for file in weights
+        )
+
+    def manifest(self, name: str) -> list[str]:
+        """Return the manifest that a run trains on, or nothing if the run is done."""
+        if self.is_done(name):
+            return []
+        return [str(self.layout.prepared(self.run(name).dataset.data_id) / "manifest.json")]
+
+    def prepared(self, name: str) -> str:
+        """Return the folder of prepared data that a run trains on."""
+        return str(self.layout.prepared(self.run(name).dataset.data_id))
+
+    def previous(self, name: str) -> list[str]:
+        """Return the state of the next lower T to go on from, if there is one and the run is not done."""
+        previous = self.run(name).previous
+        if previous is None or self.is_done(name):
+            return []
+        weights = [self.layout.weights(previous) / file for file in STAGE1_WEIGHTS]
+        files = ("train.npz", "val.npz", "auxiliary.npz")
+        return [str(path) for path in [*weights, *(self.layout.predictions(previous) / file for file in files)]]
+
+    def previous_options(self, name: str) -> str:
+        """Return the options that name the lower T's folders."""
+        previous = self.run(name).previous
+        if previous is None:
+            return ""
+        return (
+            f"--previous-predictions {self.layout.predictions(previous)} "
+            f"--previous-weights {self.layout.weights(previous)}"
+        )
+
+    def stage1_predictions(self, name: str) -> list[str]:
+        """Return what `error_set` reads of a stage-1 run, or nothing if the error set is there."""
+        folder = self.layout.predictions(name)
+        if (folder / "error_set.npz").exists():
+            return []
+        return [str(folder / "train.npz"), self.labels(name)]
+
+    def labels(self, name: str) -> str:
+        """Return the training labels of a run."""
+        return str(self.layout.prepared(self.run(name).dataset.data_id) / "train" / "labels.npy")
+
+    def error_set_path(self, name: str) -> str:
+        """Return the error set that a stage 2 reads."""
+        stage1 = self.run(name).stage1
+        assert stage1 is not None
+        return str(self.layout.predictions(stage1) / "error_set.npz")
+
+    def error_set(self, name: str) -> list[str]:
+        """Return the same as a list, or nothing if the run is done."""
+        return [] if self.is_done(name) else [self.error_set_path(name)]
+
+    def stage1_weights_path(self, name: str) -> str | None:
+        """Return stage 1's model for a One-M stage 2, None for a Two-M one."""
+        run = self.run(name)
+        if run.stage1 is None or run.spec.training.start != "stage1":
+            return None
+        return str(self.layout.weights(run.stage1) / "model.safetensors")
+
+    def stage1_weights(self, name: str) -> list[str]:
+        """Return the same as a list, or nothing if the run is done."""
+        path = self.stage1_weights_path(name)
+        return [] if path is None or self.is_done(name) else [path]
+
+    def stage1_options(self, name: str) -> str:
+        """Return the option that names stage 1's model."""
+        path = self.stage1_weights_path(name)
+        return "" if path is None else f"--stage1-weights {path}"
+
+    def train_groups_path(self, name: str) -> str | None:
+        """Return the training groups for Group-DRO, None for other methods."""
+        run = self.run(name)
+        if run.spec.training.objective.name != "group_dro":
+            return None
+        return str(self.layout.groups(run.dataset.groups_id) / "train.csv")
+
+    def train_groups(self, name: str) -> list[str]:
+        """Return the same as a list, or nothing if the run is done."""
+        path = self.train_groups_path(name)
+        return [] if path is None or self.is_done(name) else [path]
+
+    def groups_options(self, name: str) -> str:
+        """Return the option that names the training groups."""
+        path = self.train_groups_path(name)
+        return "" if path is None else f"--groups {path}"
+
+    # Selection
+
+    def part(self, arm: str, dataset: str, method: str) -> str:
+        """Return the study cut down to what one selection chooses among, as JSON."""
+        return self._arms[arm].study.only(dataset, method).json()
+
+    def select_inputs(self, arm: str, dataset: str, method: str, rule: str) -> list[str]:
+        """Return the validation predictions and labels that a rule reads, and groups for oracles."""
+        from bam.selection import RULES
+
+        paths: dict[Path, None] = {}
+        for cell in self.plan.of(arm, dataset, method):
+            prepared = self.layout.prepared(cell.run.dataset.data_id)
+            paths[self.layout.predictions(cell.run.name) / "val.npz"] = None
+            paths[prepared / "manifest.json"] = None
+            paths[prepared / "val" / "labels.npy"] = None
+            if RULES[rule].needs_stage1 and cell.stage1:
+                paths[self.layout.predictions(cell.stage1.name) / "val.npz"] = None
+            if RULES[rule].needs_groups != "none":
+                groups = self.layout.groups(cell.run.dataset.groups_id)
+                paths |= {groups / "groups.json": None, groups / "val.csv": None}
+        return [str(path) for path in paths]
+
+    def evaluate_inputs(self, arm: str, dataset: str, method: str) -> list[str]:
+        """Return the test predictions and groups from which the chosen ones are scored."""
+        paths: dict[Path, None] = {}
+        for cell in self.plan.of(arm, dataset, method):
+            groups = self.layout.groups(cell.run.dataset.groups_id)
+            paths[self.layout.predictions(cell.run.name) / "test.npz"] = None
+            paths |= {groups / "groups.json": None, groups / "test.csv": None}
+        return [str(path) for path in paths]
+
+    def covers(self, arm: str, dataset: str, method: str) -> str:
+        """Return a digest of the runs that a selection chooses among: a shrunken grid is noticed."""
+        return short_hash([cell.run.name for cell in self.plan.of(arm, dataset, method)])
+
+    # Reporting
+
+    def evaluations(self) -> list[str]:
+        """Return every evaluation file of the study."""
+        return [
+            str(self.layout.evaluation(arm.name, dataset, method, rule))
+            for arm in self.plan.arms
+            for dataset, method, rule in _choices(arm)
+        ]
+
+    def table_inputs(self, name: str) -> list[str]:
+        """Return the files that a table reads."""
+        return [str(path) for path in table_step.inputs(name, self.plan, self.layout)]
+
+    def figure_inputs(self, name: str) -> list[str]:
+        """Return the tables that a figure reads."""
+        return [str(path) for path in figure_step.inputs(name, self.layout)]
+
+    def tables(self) -> list[str]:
+        """Return every table of the study, as csv."""
+        return [str(self.layout.table(name, "csv")) for name in table_step.names(self.plan)]
+
+    def figures(self) -> list[str]:
+        """Return every figure of the study, as pdf."""
+        return [str(self.layout.figure(name, "pdf")) for name in figure_step.names(self.plan)]
+
+    def all_runs(self) -> str:
+        """Return a digest of all runs of the study."""
+        return short_hash([cell.run.name for cell in self.plan.cells])
+
+    # Targets
+
+    def data_files(self) -> list[str]:
+        """Return one file of every prepared data set and of its groups."""
+        return [
+            str(path)
+            for data in self.plan.datasets.values()
+            for path in (
+                self.layout.prepared(data.data_id) / "manifest.json",
+                self.layout.groups(data.groups_id) / "groups.json",
+            )
+        ]
+
+    def run_files(self) -> list[str]:
+        """Return the predictions of every training, and every stage 1 with its error set."""
+        finals = [self.layout.predictions(name) / "val.npz" for name in self.plan.trainings]
+        stage1 = [self.layout.predictions(name) / "error_set.npz" for name in self.plan.stage1]
+        return [str(path) for path in [*stage1, *finals]]
+
+    def code(self, module: str) -> str:
+        """Return the digest of the code of an analysis step."""
+        return digest((module,))
+
+
+def _choices(arm: Arm) -> list[tuple[str, str, str]]:
+    return [
+        (dataset, method, rule)
+        for dataset in arm.study.file.datasets
+        for method in arm.study.settings
+        for rule in arm.study.rules_for(method)
+    ]

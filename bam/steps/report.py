@@ -1,0 +1,2 @@
+def report(plan, layout, out):
+    pass

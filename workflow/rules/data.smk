@@ -1,0 +1,68 @@
+rule fetch:
+    output:
+        "data/raw/{raw}/fetched.json",
+    params:
+        contents=lambda w: graph.raw_set(w.raw),
+        folder="data/raw/{raw}",
+    log:
+        "logs/fetch/{raw}.log",
+    benchmark:
+        "logs/fetch/{raw}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=120,
+    shell:
+        "python -m bam fetch {wildcards.raw} --out {params.folder} > {log} 2>&1"
+
+
+rule prepare:
+    input:
+        raw=lambda w: ancient(graph.raw_for_prepare(w.id)),
+    output:
+        manifest="data/prepared/{id}/manifest.json",
+        arrays=expand(
+            "data/prepared/{{id}}/{name}.npy",
+            name=["train/inputs", "train/labels", "val/inputs", "val/labels", "test/inputs"],
+        ),
+    params:
+        settings=lambda w: graph.data_settings(w.id),
+        raw=lambda w: graph.raw_folder(w.id),
+        folder="data/prepared/{id}",
+    log:
+        "logs/prepare/{id}.log",
+    benchmark:
+        "logs/prepare/{id}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    shell:
+        "python -m bam prepare --settings {params.settings:q} --raw {params.raw} --out {params.folder} > {log} 2>&1"
+
+
+# The wall: groups come from a rule of their own, and only evaluation, oracle rules, Group-DRO
+# and the error-set statistics read what it writes.
+rule annotate:
+    input:
+        raw=lambda w: ancient(graph.raw_for_annotate(w.id)),
+    output:
+        scheme="data/groups/{id}/groups.json",
+        splits=expand("data/groups/{{id}}/{split}.csv", split=["train", "val", "test"]),
+    params:
+        settings=lambda w: graph.group_settings(w.id),
+        raw=lambda w: graph.raw_folder(w.id),
+        folder="data/groups/{id}",
+    log:
+        "logs/annotate/{id}.log",
+    benchmark:
+        "logs/annotate/{id}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    shell:
+        "python -m bam annotate --settings {params.settings:q} --raw {params.raw} --out {params.folder} > {log} 2>&1"

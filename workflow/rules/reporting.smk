@@ -1,0 +1,72 @@
+rule table:
+    input:
+        lambda w: graph.table_inputs(w.name),
+    output:
+        csv=f"{RESULTS}/tables/{{name}}.csv",
+        md=f"{RESULTS}/tables/{{name}}.md",
+        tex=f"{RESULTS}/tables/{{name}}.tex",
+    params:
+        study=graph.study.json(),
+        covers=graph.all_runs(),
+        code=graph.code("bam.steps.table"),
+        results=RESULTS,
+    log:
+        f"{RESULTS}/logs/table/{{name}}.log",
+    benchmark:
+        f"{RESULTS}/logs/table/{{name}}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    shell:
+        "python -m bam table {wildcards.name} --study {params.study:q} --results {params.results} > {log} 2>&1"
+
+
+rule figure:
+    input:
+        lambda w: graph.figure_inputs(w.name),
+    output:
+        pdf=f"{RESULTS}/figures/{{name}}.pdf",
+        png=f"{RESULTS}/figures/{{name}}.png",
+        svg=f"{RESULTS}/figures/{{name}}.svg",
+        caption=f"{RESULTS}/figures/{{name}}.txt",
+    params:
+        study=graph.study.json(),
+        code=graph.code("bam.steps.figure"),
+        results=RESULTS,
+    log:
+        f"{RESULTS}/logs/figure/{{name}}.log",
+    benchmark:
+        f"{RESULTS}/logs/figure/{{name}}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    shell:
+        "python -m bam figure {wildcards.name} --study {params.study:q} --results {params.results} > {log} 2>&1"
+
+
+rule report:
+    input:
+        graph.tables(),
+        graph.figures(),
+    output:
+        f"{RESULTS}/report.html",
+    params:
+        study=graph.study.json(),
+        covers=graph.all_runs(),
+        code=graph.code("bam.steps.report"),
+        results=RESULTS,
+    log:
+        f"{RESULTS}/logs/report.log",
+    benchmark:
+        f"{RESULTS}/logs/report.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    shell:
+        "python -m bam report --study {params.study:q} --results {params.results} --out {output} > {log} 2>&1"

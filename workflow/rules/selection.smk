@@ -1,0 +1,47 @@
+rule select:
+    input:
+        lambda w: graph.select_inputs(w.arm, w.dataset, w.method, w.rule),
+    output:
+        f"{RESULTS}/selection/{{arm}}/{{dataset}}.{{method}}.{{rule}}.json",
+    params:
+        study=lambda w: graph.part(w.arm, w.dataset, w.method),
+        covers=lambda w: graph.covers(w.arm, w.dataset, w.method),
+        code=graph.code("bam.steps.select"),
+        results=RESULTS,
+    log:
+        f"{RESULTS}/logs/select/{{arm}}/{{dataset}}.{{method}}.{{rule}}.log",
+    benchmark:
+        f"{RESULTS}/logs/select/{{arm}}/{{dataset}}.{{method}}.{{rule}}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    shell:
+        "python -m bam select --study {params.study:q} --dataset {wildcards.dataset} --method {wildcards.method}"
+        " --rule {wildcards.rule} --results {params.results} --out {output} > {log} 2>&1"
+
+
+rule evaluate:
+    input:
+        lambda w: graph.evaluate_inputs(w.arm, w.dataset, w.method),
+        selection=f"{RESULTS}/selection/{{arm}}/{{dataset}}.{{method}}.{{rule}}.json",
+    output:
+        f"{RESULTS}/evaluation/{{arm}}/{{dataset}}.{{method}}.{{rule}}.csv",
+    params:
+        study=lambda w: graph.part(w.arm, w.dataset, w.method),
+        covers=lambda w: graph.covers(w.arm, w.dataset, w.method),
+        code=graph.code("bam.steps.evaluate"),
+        results=RESULTS,
+    log:
+        f"{RESULTS}/logs/evaluate/{{arm}}/{{dataset}}.{{method}}.{{rule}}.log",
+    benchmark:
+        f"{RESULTS}/logs/evaluate/{{arm}}/{{dataset}}.{{method}}.{{rule}}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    shell:
+        "python -m bam evaluate --study {params.study:q} --selection {input.selection}"
+        " --results {params.results} --out {output} > {log} 2>&1"

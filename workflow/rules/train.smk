@@ -1,0 +1,126 @@
+rule stage1:
+    input:
+        manifest=lambda w: ancient(graph.manifest(f"stage1/{w.run}")),
+        previous=lambda w: ancient(graph.previous(f"stage1/{w.run}")),
+    output:
+        predictions=expand(
+            "{results}/predictions/stage1/{{run}}/{name}",
+            results=RESULTS,
+            name=["train.npz", "val.npz", "auxiliary.npz", "record.json", "timing.json"],
+        ),
+        weights=expand(
+            "{results}/weights/stage1/{{run}}/{name}.safetensors", results=RESULTS, name=["model", "state"]
+        ),
+    params:
+        spec=lambda w: graph.spec(f"stage1/{w.run}"),
+        prepared=lambda w: graph.prepared(f"stage1/{w.run}"),
+        previous=lambda w: graph.previous_options(f"stage1/{w.run}"),
+        predictions=f"{RESULTS}/predictions/stage1/{{run}}",
+        weights=f"{RESULTS}/weights/stage1/{{run}}",
+        device=DEVICE,
+    log:
+        f"{RESULTS}/logs/stage1/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/logs/stage1/{{run}}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    threads: graph.study.file.threads
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+        gpu=0 if DEVICE == "cpu" else 1,
+    shell:
+        "python -m bam stage1 --spec {params.spec:q} --data {params.prepared} --predictions {params.predictions}"
+        " --weights {params.weights} {params.previous} --device {params.device} > {log} 2>&1"
+
+
+rule error_set:
+    input:
+        lambda w: ancient(graph.stage1_predictions(f"stage1/{w.run}")),
+    output:
+        f"{RESULTS}/predictions/stage1/{{run}}/error_set.npz",
+    params:
+        predictions=f"{RESULTS}/predictions/stage1/{{run}}/train.npz",
+        labels=lambda w: graph.labels(f"stage1/{w.run}"),
+    log:
+        f"{RESULTS}/logs/error_set/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/logs/error_set/{{run}}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python -m bam error-set --predictions {params.predictions} --labels {params.labels} --out {output} > {log} 2>&1"
+
+
+rule stage2:
+    input:
+        manifest=lambda w: ancient(graph.manifest(f"stage2/{w.run}")),
+        error_set=lambda w: ancient(graph.error_set(f"stage2/{w.run}")),
+        stage1=lambda w: ancient(graph.stage1_weights(f"stage2/{w.run}")),
+    output:
+        predictions=expand(
+            "{results}/predictions/stage2/{{run}}/{name}",
+            results=RESULTS,
+            name=["val.npz", "test.npz", "record.json", "timing.json"],
+        ),
+        weights=expand("{results}/weights/stage2/{{run}}/{name}", results=RESULTS, name=graph.weights),
+    params:
+        spec=lambda w: graph.spec(f"stage2/{w.run}"),
+        prepared=lambda w: graph.prepared(f"stage2/{w.run}"),
+        error_set=lambda w: graph.error_set_path(f"stage2/{w.run}"),
+        stage1=lambda w: graph.stage1_options(f"stage2/{w.run}"),
+        predictions=f"{RESULTS}/predictions/stage2/{{run}}",
+        weights=f"{RESULTS}/weights/stage2/{{run}}",
+        device=DEVICE,
+    log:
+        f"{RESULTS}/logs/stage2/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/logs/stage2/{{run}}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    threads: graph.study.file.threads
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+        gpu=0 if DEVICE == "cpu" else 1,
+    shell:
+        "python -m bam stage2 --spec {params.spec:q} --data {params.prepared} --error-set {params.error_set}"
+        " {params.stage1} --predictions {params.predictions} --weights {params.weights}"
+        " --device {params.device} > {log} 2>&1"
+
+
+rule train:
+    input:
+        manifest=lambda w: ancient(graph.manifest(f"train/{w.run}")),
+        groups=lambda w: ancient(graph.train_groups(f"train/{w.run}")),
+    output:
+        predictions=expand(
+            "{results}/predictions/train/{{run}}/{name}",
+            results=RESULTS,
+            name=["val.npz", "test.npz", "record.json", "timing.json"],
+        ),
+        weights=expand("{results}/weights/train/{{run}}/{name}", results=RESULTS, name=graph.weights),
+    params:
+        spec=lambda w: graph.spec(f"train/{w.run}"),
+        prepared=lambda w: graph.prepared(f"train/{w.run}"),
+        groups=lambda w: graph.groups_options(f"train/{w.run}"),
+        predictions=f"{RESULTS}/predictions/train/{{run}}",
+        weights=f"{RESULTS}/weights/train/{{run}}",
+        device=DEVICE,
+    log:
+        f"{RESULTS}/logs/train/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/logs/train/{{run}}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    threads: graph.study.file.threads
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+        gpu=0 if DEVICE == "cpu" else 1,
+    shell:
+        "python -m bam train --spec {params.spec:q} --data {params.prepared} {params.groups}"
+        " --predictions {params.predictions} --weights {params.weights} --device {params.device} > {log} 2>&1"
