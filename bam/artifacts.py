@@ -34,6 +34,7 @@ class Predictions:
     failed: str = ""
 
     def __post_init__(self) -> None:
+        """Check that epochs and rows agree."""
         if self.classes.ndim != 2 or len(self.epochs) != len(self.classes):
             raise ValueError(f"classes {self.classes.shape} do not fit {len(self.epochs)} epochs")
 

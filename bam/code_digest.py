@@ -69,12 +69,18 @@ def _cuts(source: str) -> Iterator[tuple[int, int, int, int]]:
             yield row, first, row, len(lines[row].encode())
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first_statement = node.body[0] if node.body else None
-            if isinstance(first_statement, ast.Expr) and isinstance(first_statement.value, ast.Constant):
-                if isinstance(first_statement.value.value, str):
-                    at = first_statement
-                    assert at.end_lineno is not None and at.end_col_offset is not None
-                    yield at.lineno - 1, at.col_offset, at.end_lineno - 1, at.end_col_offset
+            docstring = _docstring(node)
+            if docstring is not None:
+                assert docstring.end_lineno is not None and docstring.end_col_offset is not None
+                yield docstring.lineno - 1, docstring.col_offset, docstring.end_lineno - 1, docstring.end_col_offset
+
+
+def _docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> ast.Expr | None:
+    first = node.body[0] if node.body else None
+    is_text = (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    )
+    return first if is_text and isinstance(first, ast.Expr) else None
 
 
 def _path(name: str) -> Path:

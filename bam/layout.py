@@ -22,42 +22,42 @@ class Layout:
     results: Path
 
     def raw(self, name: str) -> Path:
-        """Folder of a raw set."""
+        """Return the folder of a raw set."""
         return self.data / "raw" / name
 
     def prepared(self, data_id: str) -> Path:
-        """Folder of prepared arrays."""
+        """Return the folder of prepared arrays."""
         return self.data / "prepared" / data_id
 
     def groups(self, groups_id: str) -> Path:
-        """Folder of group files."""
+        """Return the folder of group files."""
         return self.data / "groups" / groups_id
 
     def predictions(self, run: str) -> Path:
-        """Folder of a run's predictions, record and timing."""
+        """Return the folder of a run's predictions, record and timing."""
         return self.results / "predictions" / run
 
     def weights(self, run: str) -> Path:
-        """Folder of a run's weights and state."""
+        """Return the folder of a run's weights and state."""
         return self.results / "weights" / run
 
     def selection(self, arm: str, dataset: str, method: str, rule: str) -> Path:
-        """What one rule chose."""
+        """Return the file of what one rule chose."""
         return self.results / "selection" / arm / f"{dataset}.{method}.{rule}.json"
 
     def evaluation(self, arm: str, dataset: str, method: str, rule: str) -> Path:
-        """Test accuracies of what one rule chose."""
+        """Return the file of test accuracies of what one rule chose."""
         return self.results / "evaluation" / arm / f"{dataset}.{method}.{rule}.csv"
 
     def table(self, name: str, suffix: str) -> Path:
-        """A table as csv, md or tex."""
+        """Return a table as csv, md or tex."""
         return self.results / "tables" / f"{name}.{suffix}"
 
     def figure(self, name: str, suffix: str) -> Path:
-        """A figure as pdf, png or svg, or its caption as txt."""
+        """Return a figure as pdf, png or svg, or its caption as txt."""
         return self.results / "figures" / f"{name}.{suffix}"
 
     @property
     def report(self) -> Path:
-        """The HTML report."""
+        """Return the HTML report."""
         return self.results / "report.html"

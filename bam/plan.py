@@ -9,7 +9,7 @@ from bam.code_digest import digest
 from bam.data.sources import RawSet
 from bam.errors import ConfigError
 from bam.files import canonical_json, short_hash
-from bam.recipe import RunSpec, Training
+from bam.recipe import RunSpec, Step, Training
 from bam.study import Arm, Setting, Study, arms
 
 STEP_MODULES = {
@@ -135,14 +135,14 @@ def _cell(arm: Arm, dataset: str, method: str, setting: Setting, seed: int, sour
     stage1 = None
     if recipe.stage1 is not None:
         stage1 = _run(study, "stage1", method, data, _watched(recipe.stage1), recipe.stage1_label, seed)
-    step = "train" if stage1 is None else "stage2"
+    step: Step = "train" if stage1 is None else "stage2"
     run = _run(study, step, method, data, recipe.final, recipe.label, seed, stage1)
     return Cell(arm.name, dataset, method, setting, seed, run, stage1)
 
 
 def _run(
     study: Study,
-    step: str,
+    step: Step,
     method: str,
     data: DataSet,
     training: Training,

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bam.files import short_hash
 
 Loss = Literal["squared", "cross_entropy"]
+Step = Literal["stage1", "stage2", "train"]
 
 
 class Strict(BaseModel):
@@ -117,7 +118,7 @@ class Recipe:
 class RunSpec(Strict):
     """Everything that can change one run's result; its hash is the run's id."""
 
-    step: Literal["stage1", "stage2", "train"]
+    step: Step
     method: str
     dataset: str = Field(description="id of the prepared data set")
     model: dict[str, Any]

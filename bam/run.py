@@ -18,22 +18,28 @@ METRICS = ("worst_group_accuracy", "accuracy", "adjusted_accuracy")
 
 
 def restricted(config: str, dataset: str | None, method: str, seed: int) -> Study:
-    """Return a study cut down to one data set, one method and one seed.
+    """Return a study cut down to one data set, one method and one seed; ConfigError as `named`."""
+    study = read_study(config)
+    return parse_study({**study.only(named(study, dataset, method), method).content, "seeds": [seed]}, config)
+
+
+def named(study: Study, dataset: str | None, method: str) -> str:
+    """Return the data set that is meant: the one given, or the only one.
 
     Raises
     ------
     ConfigError
-        If the config does not have them, or has several data sets and none is named.
+        If the study does not have it or the method, or has several data sets and none is named.
     """
-    study = read_study(config)
     known = list(study.file.datasets)
     if dataset is None and len(known) > 1:
-        raise ConfigError(f"{config}: has several data sets; give --dataset, one of {', '.join(known)}")
+        raise ConfigError(f"{study.source}: has several data sets; give --dataset, one of {', '.join(known)}")
     dataset = dataset or known[0]
     for what, name, names in (("dataset", dataset, known), ("method", method, list(study.settings))):
         if name not in names:
-            raise ConfigError(f"{config}: has no {what} {name!r}{suggestion(name, names)}; it has {', '.join(names)}")
-    return parse_study({**study.only(dataset, method).content, "seeds": [seed]}, config)
+            near = suggestion(name, names)
+            raise ConfigError(f"{study.source}: has no {what} {name!r}{near}; it has {', '.join(names)}")
+    return dataset
 
 
 def run(
@@ -46,6 +52,7 @@ def run(
     for data_set in plan.datasets.values():
         make_data(data_set, raw_sets, layout)
     run_cells(plan.cells, list(plan.stage1.values()), layout, device)
+    console = Console(width=max(100, Console().width))
     shown = Table(
         "rule", "setting", "epoch", "worst group", "average", "adjusted", title=f"{method}, seed {seed}, test, %"
     )
@@ -54,6 +61,5 @@ def run(
             rows = {row["metric"]: row for row in csv.DictReader(file) if row["metric"] in METRICS}
         values = [f"{100 * float(rows[m]['value']):.1f}" if m in rows else "" for m in METRICS]
         shown.add_row(rule, rows["accuracy"]["setting"], rows["accuracy"]["epoch"], *values)
-    console = Console()
     console.print(shown)
     console.print(f"predictions, weights, selection and evaluation: {out}", soft_wrap=True)

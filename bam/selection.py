@@ -145,6 +145,11 @@ class Candidate:
     failed: str = ""
 
 
+def setting_text(setting: Mapping[str, object]) -> str:
+    """Return e.g. ``"stage2.upweight_factor=5; stage1.epochs=3"``, or ``"-"`` where nothing varies."""
+    return "; ".join(f"{key}={value}" for key, value in setting.items()) or "-"
+
+
 @dataclass(frozen=True)
 class Scored:
     """A candidate's best epoch under a rule, and its value in the comparison of settings."""
@@ -194,7 +199,7 @@ def choose(rule: Rule, settings: Sequence[Sequence[Candidate]], scope: Scope) ->
         If every setting has a failed seed.
     """
     left_out = [
-        f"{dict(candidate.setting)} seed {candidate.seed}: {candidate.failed}"
+        f"{setting_text(candidate.setting)}, seed {candidate.seed}: {candidate.failed}"
         for candidates in settings
         for candidate in candidates
         if candidate.failed

@@ -8,6 +8,7 @@ from statistics import NormalDist
 import numpy as np
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _t_half_width(values: Sequence[float]) -> tuple[float, float | None, float |
     array = np.asarray(values, dtype=np.float64)
     if len(array) < 2:
         return float(array.mean()), None, None
-    # Equal values can differ from their mean by rounding; their spread is 0 all the same.
-    std = 0.0 if np.all(array == array[0]) else float(array.std(ddof=1))
+    # Accuracies are multiples of 1/n, so a spread below this is rounding, and is 0.
+    std = 0.0 if np.ptp(array) < ROUNDING else float(array.std(ddof=1))
     quantile = float(t.ppf(0.5 + CONFIDENCE / 2, df=len(array) - 1))
     return float(array.mean()), std, quantile * std / math.sqrt(len(array))

@@ -7,15 +7,18 @@ import typer
 
 from bam.cli import options
 
+Config = Annotated[str, typer.Argument(help="Study config, e.g. config/digits.yaml.")]
+ResultsRoot = Annotated[Path, typer.Option(help="Folder that holds results/<study>.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command."""
-    for verb in (run, plan, spec):
+    for verb in (run, plan, status, show, doctor, verify, export, predict, spec):
         app.command(name=verb.__name__, rich_help_panel="For people")(verb)
 
 
 def run(
-    config: Annotated[str, typer.Argument(help="Study config, e.g. config/digits.yaml.")],
+    config: Config,
     method: Annotated[str, typer.Option(help="Key of `methods:`.")],
     out: Annotated[Path, typer.Option(help="Folder for predictions, weights, selection and evaluation.")],
     dataset: Annotated[str | None, typer.Option(help="Key of `datasets:`; may be left out if there is one.")] = None,
@@ -31,8 +34,8 @@ def run(
 
 
 def plan(
-    config: Annotated[str, typer.Argument(help="Study config, e.g. config/digits.yaml.")],
-    results: Annotated[Path, typer.Option(help="Folder that holds results/<study>.")] = Path("results"),
+    config: Config,
+    results: ResultsRoot = Path("results"),
     data: options.Data = Path("data"),
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
@@ -45,7 +48,7 @@ def plan(
 
 
 def spec(
-    config: Annotated[str, typer.Argument(help="Study config, e.g. config/digits.yaml.")],
+    config: Config,
     method: Annotated[str, typer.Option(help="Key of `methods:`.")],
     dataset: Annotated[str | None, typer.Option(help="Key of `datasets:`; may be left out if there is one.")] = None,
     seed: Annotated[int, typer.Option(help="One seed, 0 or larger.")] = 0,
@@ -58,3 +61,104 @@ def spec(
     made = options.read_plan(restricted(config, dataset, method, seed).json(), sources)
     for each in (*made.stage1.values(), *made.trainings.values()):
         typer.echo(f"{each.name}\t{canonical_json(each.spec.model_dump(mode='json'))}")
+
+
+def status(
+    config: Config,
+    results: ResultsRoot = Path("results"),
+    data: options.Data = Path("data"),
+    sources: options.Sources = options.DEFAULT_SOURCES,
+) -> None:
+    """Say how far a study is: done of total for each step, failed runs, tails of failed logs."""
+    from bam.layout import Layout
+    from bam.status import status as step
+
+    made = options.read_plan(config, sources)
+    typer.echo(step(made, Layout(data, results / made.study.name)))
+
+
+def show(
+    results: Annotated[Path, typer.Argument(help="Folder of one study's results, e.g. results/digits.")],
+) -> None:
+    """Print a finished study's main table in percent, and where figures and report are."""
+    from bam.show import show as step
+
+    step(results)
+
+
+def doctor(
+    config: Config,
+    data: options.Data = Path("data"),
+    sources: options.Sources = options.DEFAULT_SOURCES,
+) -> None:
+    """Look at each prepared data set: sizes, class and group counts, corrupt files, duplicates; exit 2 on problems."""
+    from bam.data.sources import read_sources
+    from bam.doctor import examine
+    from bam.layout import Layout
+    from bam.pipeline import make_data
+
+    made, layout, problems = options.read_plan(config, sources), Layout(data, Path()), []
+    for dataset in made.datasets.values():
+        make_data(dataset, read_sources(sources), layout)
+        described, found = examine(layout.prepared(dataset.data_id), layout.groups(dataset.groups_id))
+        typer.echo(described)
+        problems += found
+    _conclude("no problem found", problems)
+
+
+def verify(
+    config: Config,
+    results: ResultsRoot = Path("results"),
+    data: options.Data = Path("data"),
+    sources: options.Sources = options.DEFAULT_SOURCES,
+) -> None:
+    """Check stored files against code, config, data and their own records; exit 2 if any does not match."""
+    from bam.layout import Layout
+    from bam.verify import verify as step
+
+    made = options.read_plan(config, sources)
+    summary, problems = step(made, Layout(data, results / made.study.name))
+    _conclude(summary, problems)
+
+
+def export(
+    config: Config,
+    method: Annotated[str, typer.Option(help="Key of `methods:`.")],
+    out: Annotated[Path, typer.Option(help="Folder for model.safetensors, model.json and the model card.")],
+    dataset: Annotated[str | None, typer.Option(help="Key of `datasets:`; may be left out if there is one.")] = None,
+    rule: Annotated[str, typer.Option(help="Label-only rule named in keep_weights.")] = "class_difference",
+    seed: Annotated[int, typer.Option(help="One seed of the study.")] = 0,
+    results: ResultsRoot = Path("results"),
+    data: options.Data = Path("data"),
+    sources: options.Sources = options.DEFAULT_SOURCES,
+) -> None:
+    """Take the model that a label-only rule chose out of a finished study."""
+    from bam.export import export as step
+    from bam.layout import Layout
+    from bam.run import named
+
+    made = options.read_plan(config, sources)
+    dataset = named(made.study, dataset, method)
+    layout = Layout(data, results / made.study.name)
+    step(made, layout, dataset=dataset, method=method, rule=rule, seed=seed, out=out)
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="Folder that `bam export` wrote.")],
+    inputs: Annotated[Path, typer.Option(help=".npy of uint8 images, shape (n, channels, height, width).")],
+    out: Annotated[Path, typer.Option(help="CSV to write: index, predicted class, probabilities in [0, 1].")],
+    device: options.Device = "cpu",
+) -> None:
+    """Predict new inputs with an exported model; no part of the study is needed."""
+    from bam.predict import predict_file
+
+    predict_file(model, inputs, out, device)
+
+
+def _conclude(summary: str, problems: list[str]) -> None:
+    """Print the outcome of a check and leave with status 2 if there are problems."""
+    for problem in problems:
+        typer.echo(f"- {problem}")
+    typer.echo(f"{len(problems)} problems; {summary}" if problems else summary)
+    if problems:
+        raise typer.Exit(2)

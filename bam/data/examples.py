@@ -11,6 +11,23 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """What a data set will measure, known from its settings before any file is there.
+
+    Attributes
+    ----------
+    n_examples : split -> number of examples
+    input_shape : (channels, height, width)
+    n_minority : training examples in minority groups, the size an ideal error set has
+    """
+
+    n_examples: Mapping[Split, int]
+    input_shape: tuple[int, ...]
+    n_classes: int
+    n_minority: int
+
+
+@dataclass(frozen=True)
 class SplitExamples:
     """One split.
 

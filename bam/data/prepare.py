@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from bam.data.examples import SPLITS, Examples
+from bam.data.normalisation import channel_statistics
 from bam.data.prepared import MANIFEST, SCHEMA
 from bam.files import atomic_path, sha256_file, write_json
 
@@ -22,16 +23,16 @@ def write_prepared(examples: Examples, settings: dict[str, object], folder: Path
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
             np.save(file, array, allow_pickle=False)
         files[f"{name}.npy"] = {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
-    train = examples.splits["train"].inputs / 255.0
+    mean, std = channel_statistics(examples.splits["train"].inputs)
     write_json(
         folder / MANIFEST,
         {
             "schema": SCHEMA,
             "kind": "image",
-            "input_shape": list(train.shape[1:]),
+            "input_shape": list(examples.splits["train"].inputs.shape[1:]),
             "dtype": "uint8",
-            "mean": train.mean(axis=(0, 2, 3)).tolist(),
-            "std": train.std(axis=(0, 2, 3)).tolist(),
+            "mean": list(mean),
+            "std": list(std),
             "class_names": list(examples.class_names),
             "sizes": {split: len(examples.splits[split].inputs) for split in SPLITS},
             "settings": settings,

@@ -98,6 +98,17 @@ def check_file(folder: Path, manifest: Manifest, name: str, *, full: bool = Fals
         raise DataError(f"{path}: is corrupt (its SHA-256 is not the manifest's); {advice}")
 
 
+def corrupt_files(folder: Path, manifest: Manifest) -> list[str]:
+    """Hash every file of a prepared folder in full and describe each that is not the manifest's."""
+    problems = []
+    for name in manifest.files:
+        try:
+            check_file(folder, manifest, name, full=True)
+        except DataError as error:
+            problems.append(str(error))
+    return problems
+
+
 def _open(folder: Path, manifest: Manifest, name: str, shape: tuple[int, ...]) -> np.ndarray:
     check_file(folder, manifest, name)
     array = np.load(folder / name, mmap_mode="c", allow_pickle=False)

@@ -25,12 +25,13 @@ def build(settings: Settings, input_shape: tuple[int, ...], n_classes: int) -> "
     input_shape
         (channels, height, width).
     """
+    import itertools
     import math
 
     from torch import nn
 
     widths = [math.prod(input_shape), *settings.hidden]
     layers: list[nn.Module] = [nn.Flatten()]
-    for n_in, n_out in zip(widths, widths[1:], strict=False):
+    for n_in, n_out in itertools.pairwise(widths):
         layers += [nn.Linear(n_in, n_out), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(widths[-1], n_classes))

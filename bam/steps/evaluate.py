@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from bam.files import read_json, write_text
 from bam.groups import GroupScheme, read_scheme, read_split
 from bam.layout import Layout
 from bam.metrics import accuracy, adjusted_accuracy, group_accuracies, worst_group_accuracy
+from bam.selection import setting_text
 from bam.statistics import wilson_interval
 
 
@@ -63,7 +65,7 @@ def evaluate(selection: Path, groups_ids: Mapping[int, str], layout: Layout, out
     rows: list[Row] = []
     for chosen in choice["chosen"]:
         folder = layout.groups(groups_ids[chosen["seed"]])
-        head = {key: choice[key] for key in ("dataset", "method", "selection", "needs_groups")}
+        head: dict[str, Any] = {key: choice[key] for key in ("dataset", "method", "selection", "needs_groups")}
         head |= {"seed": chosen["seed"], "epoch": chosen["epoch"], "setting": setting_text(chosen["setting"])}
         path = layout.predictions(chosen["run"]) / "test.npz"
         rows += [Row(**head, **scores) for scores in _scores(folder, path, chosen["epoch"])]
@@ -75,12 +77,7 @@ def evaluate(selection: Path, groups_ids: Mapping[int, str], layout: Layout, out
     write_text(out, text.getvalue())
 
 
-def setting_text(setting: Mapping[str, object]) -> str:
-    """Return e.g. ``"stage2.upweight_factor=5; stage1.epochs=3"``, or ``"-"`` where nothing varies."""
-    return "; ".join(f"{key}={value}" for key, value in setting.items()) or "-"
-
-
-def _scores(folder: Path, path: Path, epoch: int) -> list[dict[str, object]]:
+def _scores(folder: Path, path: Path, epoch: int) -> list[dict[str, Any]]:
     scheme, test = read_scheme(folder), read_split(folder / "test.csv")
     if test.labels is None:
         raise DataError(f"{folder / 'test.csv'}: has no column 'label'; run `bam annotate` again")
@@ -107,12 +104,12 @@ def _scores(folder: Path, path: Path, epoch: int) -> list[dict[str, object]]:
     ]
 
 
-def _counted(metric: str, group: str, value: float, n: int) -> dict[str, object]:
+def _counted(metric: str, group: str, value: float, n: int) -> dict[str, Any]:
     low, high = wilson_interval(round(value * n), n)
     return {"metric": metric, "group": group, "value": float(value), "n": n, "low": low, "high": high}
 
 
-def _adjusted(scheme: GroupScheme, accuracies: np.ndarray) -> list[dict[str, object]]:
+def _adjusted(scheme: GroupScheme, accuracies: np.ndarray) -> list[dict[str, Any]]:
     """Return the adjusted average, or nothing where groups overlap."""
     if not scheme.is_partition:
         return []

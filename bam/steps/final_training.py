@@ -15,7 +15,7 @@ from bam.label_rules import LABEL_RULES, best_epoch
 from bam.progress import track
 from bam.recipe import RunSpec
 from bam.steps.outputs import Clock, write_record, write_timing
-from bam.training.build import Extras, build_trainer, set_up_torch
+from bam.training.build import Extras, build_model, build_trainer, set_up_torch
 from bam.training.inputs import ImageInputs, image_inputs
 from bam.training.loop import DivergedError, Trainer, epochs
 from bam.training.prediction import classes_of, predict_logits
@@ -66,21 +66,35 @@ class History:
 
 
 def train_and_predict(
-    spec: RunSpec, prepared: Path, files: TrainFiles, extras: Extras, *, device: str, failed: str = ""
+    spec: RunSpec,
+    prepared: Path,
+    files: TrainFiles,
+    extras: Extras,
+    *,
+    device: str,
+    weights: dict[str, torch.Tensor] | None = None,
+    failed: str = "",
 ) -> None:
     """Train, predicting validation and test after every epoch; test labels are not at hand.
 
     Parameters
     ----------
+    weights
+        What to start from; None for a fresh model.
     failed
         Why the stage 1 below failed, or empty; then nothing is trained and the run is marked.
     """
     start = time.perf_counter()
     where = set_up_torch(spec.threads, device)
     manifest = read_manifest(prepared)
-    inputs = {s: image_inputs(open_inputs(prepared, manifest, s), manifest, where) for s in ("train", "val", "test")}  # type: ignore[arg-type]
+    inputs = {s: image_inputs(open_inputs(prepared, manifest, s), manifest, where) for s in ("train", "val", "test")}
     labels = open_labels(prepared, manifest, "train")
-    trainer = build_trainer(spec, manifest, inputs["train"], labels, where, extras)
+    model = build_model(spec, manifest)
+    if weights is not None:
+        model.load_state_dict(weights)
+    trainer = build_trainer(
+        spec.training, model, inputs["train"], labels, manifest.n_classes, seed=spec.seed, extras=extras
+    )
     history = History(open_labels(prepared, manifest, "val"), manifest.n_classes)
     training, evaluation = Clock(), Clock()
     finished = epochs(trainer, spec.training.epochs)

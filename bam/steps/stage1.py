@@ -12,7 +12,7 @@ from bam.data.prepared import open_inputs, open_labels, read_manifest
 from bam.progress import track
 from bam.recipe import RunSpec
 from bam.steps.outputs import Clock, write_record, write_timing
-from bam.training.build import Extras, build_trainer, set_up_torch
+from bam.training.build import Extras, build_model, build_trainer, set_up_torch
 from bam.training.inputs import ImageInputs, image_inputs
 from bam.training.loop import DivergedError, Trainer, epochs
 from bam.training.objectives import AuxiliaryObjective
@@ -74,7 +74,9 @@ def stage1(spec: RunSpec, prepared: Path, files: Stage1Files, previous: Stage1Fi
     train = image_inputs(open_inputs(prepared, manifest, "train"), manifest, where)
     val = image_inputs(open_inputs(prepared, manifest, "val"), manifest, where)
     labels = open_labels(prepared, manifest, "train")
-    trainer = build_trainer(spec, manifest, train, labels, where, Extras())
+    trainer = build_trainer(
+        spec.training, build_model(spec, manifest), train, labels, manifest.n_classes, seed=spec.seed, extras=Extras()
+    )
     snapshots, done = Snapshots(), 0
     if previous is not None:
         done = _resume(trainer, previous, snapshots, spec)

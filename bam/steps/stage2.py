@@ -21,5 +21,4 @@ def stage2(
     """
     mask, failed = read_error_set(error_set)
     start = load_tensors(weights) if spec.training.start == "stage1" and weights is not None else None
-    extras = Extras(error_set=mask, weights=start)
-    train_and_predict(spec, prepared, files, extras, device=device, failed=failed)
+    train_and_predict(spec, prepared, files, Extras(error_set=mask), device=device, weights=start, failed=failed)

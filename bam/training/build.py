@@ -9,7 +9,7 @@ from torch import nn
 from bam import catalogue
 from bam.data.prepared import Manifest
 from bam.errors import RunError
-from bam.recipe import RunSpec
+from bam.recipe import RunSpec, Training
 from bam.training.inputs import ImageInputs
 from bam.training.loop import Trainer
 from bam.training.objectives import build_objective
@@ -20,12 +20,11 @@ from bam.training.streams import global_stream
 
 @dataclass(frozen=True)
 class Extras:
-    """What only some trainings need: an error set, group ids, weights to start from."""
+    """What only some trainings need: an error set (bool, n), or group ids (int64, n) and their number."""
 
     error_set: np.ndarray | None = None
     groups: np.ndarray | None = None
     n_groups: int = 0
-    weights: dict[str, torch.Tensor] | None = None
 
 
 def build_model(spec: RunSpec, manifest: Manifest) -> nn.Module:
@@ -38,29 +37,33 @@ def build_model(spec: RunSpec, manifest: Manifest) -> nn.Module:
 
 
 def build_trainer(
-    spec: RunSpec, manifest: Manifest, inputs: ImageInputs, labels: np.ndarray, device: torch.device, extras: Extras
+    training: Training,
+    model: nn.Module,
+    inputs: ImageInputs,
+    labels: np.ndarray,
+    n_classes: int,
+    *,
+    seed: int,
+    extras: Extras,
 ) -> Trainer:
-    """Return a Trainer at its first step.
+    """Return a Trainer at its first step, on the device of the inputs.
 
     Parameters
     ----------
     labels : int64 array of shape (n,)
     """
-    training, n_examples = spec.training, len(labels)
-    model = build_model(spec, manifest)
-    if extras.weights is not None:
-        model.load_state_dict(extras.weights)
+    device = inputs.device
     model.to(device)
     groups_n = None if extras.groups is None else torch.from_numpy(extras.groups).to(device)
     return Trainer(
         model=model,
         optimizer=build_optimizer(model, training.optimizer),
-        objective=build_objective(training, n_examples, manifest.n_classes, groups_n, extras.n_groups, device),
+        objective=build_objective(training, len(labels), n_classes, groups_n, extras.n_groups, device),
         inputs=inputs,
         labels_n=torch.from_numpy(np.asarray(labels)).to(device),
-        order=build_order(training, n_examples, spec.seed, extras.error_set, extras.groups),
+        order=build_order(training, len(labels), seed, extras.error_set, extras.groups),
         batch_size=training.batch_size,
-        seed=spec.seed,
+        seed=seed,
     )
 
 

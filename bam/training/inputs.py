@@ -20,7 +20,7 @@ class ImageInputs:
         self, array: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
     ) -> None:
         self._pixels = torch.from_numpy(np.asarray(array))
-        self._device = device
+        self.device = device
         spread = torch.tensor([value if value > 0 else 1.0 for value in std], dtype=torch.float64)
         centre = torch.tensor(mean, dtype=torch.float64)
         # One multiply and one add a pixel: (x / 255 - mean) / std.
@@ -33,7 +33,7 @@ class ImageInputs:
 
     def batch(self, index_B: Tensor) -> Tensor:
         """Return the normalised rows, float32 of shape (B, channels, height, width)."""
-        pixels = self._pixels[index_B].to(self._device, non_blocking=True)
+        pixels = self._pixels[index_B].to(self.device, non_blocking=True)
         return torch.addcmul(self._shift, pixels, self._scale)
 
 

@@ -66,11 +66,11 @@ def run_epoch(trainer: Trainer, epoch: int) -> float:
     order = trainer.order(epoch)
     # Losses stay on the device until the epoch's end, so that no step waits for them.
     losses, sizes = [], []
-    for index_B in order.split(trainer.batch_size):
+    for index_B in torch.split(order, trainer.batch_size):
         rows_B = index_B.to(device)
         optimizer.zero_grad(set_to_none=True)
         loss = objective.loss(model(trainer.inputs.batch(index_B)), trainer.labels_n[rows_B], rows_B)
-        loss.backward()
+        torch.autograd.backward(loss)
         objective.after_backward()
         optimizer.step()
         losses.append(loss.detach())

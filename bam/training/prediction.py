@@ -14,11 +14,13 @@ def predict_logits(model: nn.Module, inputs: ImageInputs) -> np.ndarray:
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        parts = [model(inputs.batch(rows)).float().cpu() for rows in torch.arange(len(inputs)).split(EVALUATION_BATCH)]
+        parts = [
+            model(inputs.batch(rows)).float().cpu() for rows in torch.split(torch.arange(len(inputs)), EVALUATION_BATCH)
+        ]
     model.train(was_training)
     return torch.cat(parts).numpy()
 
 
 def classes_of(logits: np.ndarray) -> np.ndarray:
     """Return the predicted class of each row, uint8 of shape (n,): the first largest logit."""
-    return logits.argmax(axis=1).astype(np.uint8)
+    return np.asarray(logits.argmax(axis=1), dtype=np.uint8)

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from bam.data.examples import SPLITS, Examples, Split, SplitExamples
+from bam.data.examples import SPLITS, Examples, Sizes, Split, SplitExamples
 from bam.errors import DataError
 from bam.randomness import numpy_generator
 from bam.recipe import Strict
@@ -22,6 +22,7 @@ SHARES = {"train": 0.5, "val": 0.2}
 TEST_ALIGNED = 0.5
 COLORS = ("red", "green")
 MAX_INTENSITY = 16
+DIGIT_COUNTS = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
 
 
 class Settings(Strict):
@@ -30,6 +31,17 @@ class Settings(Strict):
     kind: Literal["colored_digits"]
     aligned: float = Field(gt=0.5, lt=1, description="share of train and val whose colour fits the class")
     data_seed: int = Field(ge=0, description="seed of split and colours, or `per_seed`")
+
+
+def sizes(settings: Settings) -> Sizes:
+    """Return the sizes that the split will have."""
+    n_train, n_val = (sum(round(SHARES[split] * n) for n in DIGIT_COUNTS) for split in ("train", "val"))
+    return Sizes(
+        n_examples={"train": n_train, "val": n_val, "test": sum(DIGIT_COUNTS) - n_train - n_val},
+        input_shape=(2, 8, 8),
+        n_classes=2,
+        n_minority=round((1 - settings.aligned) * n_train),
+    )
 
 
 def read_examples(raw: Path, settings: Settings) -> Examples:
@@ -42,7 +54,7 @@ def read_examples(raw: Path, settings: Settings) -> Examples:
     Raises
     ------
     DataError
-        If the raw file does not hold 65 columns with digits 0 to 9 in the last.
+        If the raw file does not hold 64 pixels and a digit a row, in the known number of each digit.
     """
     table = _read_table(raw / "digits.csv")
     images = (table[:, :64] * (255 / MAX_INTENSITY)).round().astype(np.uint8).reshape(-1, 8, 8)
@@ -69,8 +81,11 @@ def _read_table(path: Path) -> np.ndarray:
         table = np.loadtxt(path, delimiter=",")
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as numbers ({error}); run `bam fetch` again") from error
-    if table.ndim != 2 or table.shape[1] != 65 or not set(table[:, 64]) <= set(range(10)):
+    if table.ndim != 2 or table.shape[1] != 65:
         raise DataError(f"{path}: expected 64 pixels and a digit a row, got shape {table.shape}")
+    counts = tuple(int((table[:, 64] == digit).sum()) for digit in range(10))
+    if counts != DIGIT_COUNTS:
+        raise DataError(f"{path}: expected {DIGIT_COUNTS} examples of the digits 0 to 9, got {counts}")
     return table
 
 

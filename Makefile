@@ -1,0 +1,67 @@
+# Verbs of the study; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORES ?= all
+STAMP := $(VENV)/.installed
+# The rules' `python` and the tests' tools are those of the virtual environment.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup study sweeps test test-slow check format bench docs-results schema lock clean
+
+help:  ## list the verbs
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(STAMP)  ## make .venv with the locked dependencies
+
+$(STAMP): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $(STAMP)
+
+study: setup  ## run the default study (config/digits.yaml) and print its main table
+	snakemake --cores $(CORES) --quiet rules
+	@bam show results/digits
+
+sweeps: setup  ## run the sweeps over λ, µ and T (config/digits_sweeps.yaml)
+	snakemake --cores $(CORES) --quiet rules --configfile config/digits_sweeps.yaml
+	@bam show results/digits_sweeps
+
+test: setup  ## fast tests, workflow tests among them (under 10 minutes on 2 cores)
+	pytest -n auto -m "not slow"
+
+test-slow: setup  ## the tests left out of `make test`
+	pytest -m slow
+
+check: setup  ## format, lint, types, import floors, workflow lint
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+	snakefmt --check workflow
+	snakemake --lint
+
+format: setup  ## rewrite files in the project's format
+	ruff format .
+	ruff check --fix .
+	snakefmt workflow
+
+bench: setup  ## overhead of our loop over a bare one, as a ratio
+	python benchmarks/overhead.py
+
+docs-results: study sweeps  ## copy tables and figures to docs/results/ and the README's table and figure from them
+	python docs/copy_results.py
+
+schema: setup  ## write config/schema.json for editors
+	python -m bam.schema > config/schema.json
+
+lock: setup  ## resolve requirements.lock anew (add ARGS=--upgrade to move versions)
+	$(BIN)/python -m pip install --quiet uv
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --fork-strategy fewest \
+		--no-header --no-annotate --quiet $(ARGS) --output-file requirements.lock
+	sed -i -E '/^(nvidia-|cuda-|triton)/d' requirements.lock
+	sed -i '1i # Exact versions for every supported Python, made by `make lock`. The CUDA packages of torch are left to torch\n# itself, which pins them exactly: its CPU build needs none.' requirements.lock
+
+clean:  ## remove caches (results and data stay)
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,55 @@
+"""Show the outcome of a study on the terminal: its main table and where the rest is."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from bam.errors import DataError
+
+METRICS = {
+    "worst_group_accuracy": "worst group",
+    "accuracy": "average",
+    "adjusted_accuracy": "adjusted average",
+}
+
+
+def show(results: Path) -> None:
+    """Print `tables/main.csv` in percent (mean ± standard deviation over seeds), and the paths of figures and report.
+
+    Raises
+    ------
+    DataError
+        If the study has no main table yet.
+    """
+    path = results / "tables" / "main.csv"
+    try:
+        frame = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); run the study first") from error
+    table = Table(
+        "data set", "method", "rule", "groups seen", *METRICS.values(), title="test accuracy, %, mean ± std over seeds"
+    )
+    keys = ["dataset", "method", "selection", "needs_groups"]
+    previous = None
+    for values, rows in frame.groupby(keys, sort=False):
+        if previous not in (None, values[:2]):
+            table.add_section()
+        previous = values[:2]
+        by_metric = rows.set_index("metric")
+        table.add_row(*map(str, values), *(_percent(by_metric, metric) for metric in METRICS))
+    console = Console(width=max(100, Console().width))
+    console.print(table)
+    figures = sorted((results / "figures").glob("*.pdf"))
+    for what, paths in (("tables", [results / "tables"]), ("figures", figures), ("report", [results / "report.html"])):
+        for place in paths:
+            console.print(f"{what:8} {place}", soft_wrap=True, highlight=False)
+
+
+def _percent(by_metric: pd.DataFrame, metric: str) -> str:
+    if metric not in by_metric.index:
+        return ""
+    mean, std = float(by_metric.at[metric, "mean"]), float(by_metric.at[metric, "std"])
+    return f"{100 * mean:.1f}" + ("" if math.isnan(std) else f" ± {100 * std:.1f}")

@@ -1,0 +1,123 @@
+"""Test accuracy of every method under every rule: the main table, by group, and along sweeps."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from bam.layout import Layout
+from bam.plan import Plan
+from bam.statistics import wilson_interval
+from bam.tables.captions import budget, intervals, missing_notes, protocol, seeds_cell
+from bam.tables.content import Table
+from bam.tables.evaluations import CHOICE, STATISTICS, read_evaluations, summarise
+from bam.tables.inputs import sweep_arms
+from bam.tables.words import EMPTY, METRICS, method_words, rule_words, spread
+
+KEYS = [*CHOICE, "needs_groups"]
+HEADERS = {
+    "analysis": "Analysis",
+    "axis": "Axis",
+    "value": "Value",
+    "dataset": "Data set",
+    "method": "Method",
+    "selection": "Selection rule",
+    "needs_groups": "Needs groups",
+}
+
+
+def main_table(plan: Plan, layout: Layout) -> Table:
+    """Return worst-group, average and adjusted test accuracy of each method and rule."""
+    rows = read_evaluations(plan, layout, plan.arms[:1])
+    rows = rows[rows["metric"].isin(list(METRICS))]
+    found = summarise(in_metric_order(rows), [*KEYS, "metric"], plan.study.file.seeds)
+    return Table(
+        frame=found[[*KEYS, "metric", *STATISTICS]],
+        shown=widened(found, KEYS, "metric", METRICS),
+        caption=f"Test accuracy in percent, study {plan.study.name}. {intervals(plan)} {protocol(plan)}",
+        notes=(
+            *missing_notes(worded(found), ["dataset", "method", "selection", "metric"]),
+            "Needs groups: the splits whose group labels the method's training or the rule sees. "
+            "Average: plain over test; adjusted: group accuracies weighted by training group shares.",
+        ),
+    )
+
+
+def groups_table(plan: Plan, layout: Layout) -> Table:
+    """Return the test accuracy of each group, with Wilson's interval of the count pooled over seeds."""
+    rows = read_evaluations(plan, layout, plan.arms[:1])
+    found = summarise(rows[rows["metric"] == "group_accuracy"], [*KEYS, "group"], plan.study.file.seeds)
+    bounds = [
+        wilson_interval(k, n) if n else (None, None)
+        for k, n in zip(found["n_correct"], found["n_examples"], strict=True)
+    ]
+    found["wilson_low"] = pd.Series([low for low, _ in bounds], dtype=object)
+    found["wilson_high"] = pd.Series([high for _, high in bounds], dtype=object)
+    names = {str(name): str(name) for name in found["group"].unique()}
+    return Table(
+        frame=found[[*KEYS, "group", *STATISTICS, "n_examples", "wilson_low", "wilson_high"]],
+        shown=widened(found, KEYS, "group", names),
+        caption=f"Test accuracy of each group in percent, study {plan.study.name}. {intervals(plan)} {protocol(plan)}",
+        notes=missing_notes(worded(found), ["dataset", "method", "selection", "group"]),
+    )
+
+
+def sweeps_table(plan: Plan, layout: Layout) -> Table:
+    """Return the main table's accuracies at each value of each analysis, selection within the value."""
+    rows = read_evaluations(plan, layout, sweep_arms(plan))
+    rows = in_metric_order(rows[rows["metric"].isin(list(METRICS))])
+    found = summarise(rows, ["arm", *KEYS, "metric"], plan.study.file.seeds)
+    by_name = {arm.name: arm for arm in plan.arms}
+    arms = [by_name[name] for name in found["arm"]]
+    axes = [plan.study.file.analyses[arm.analysis].axis for arm in arms]
+    found["analysis"] = pd.Series([arm.analysis for arm in arms], dtype=object)
+    found["axis"] = pd.Series(axes, dtype=object)
+    found["value"] = pd.Series([str(arm.value) for arm in arms], dtype=object)
+    keys = ["analysis", "axis", "value", *KEYS]
+    budgets = list(dict.fromkeys(budget(arm) for arm in sweep_arms(plan)))
+    return Table(
+        frame=found[[*keys, "metric", *STATISTICS]],
+        shown=widened(found, keys, "metric", METRICS),
+        caption=f"Test accuracy in percent along one axis at a time, study {plan.study.name}; selection within "
+        f"each value. {intervals(plan)} {protocol(plan)}",
+        notes=(
+            *missing_notes(worded(found), ["analysis", "value", "method", "selection", "metric"]),
+            "Settings to choose among at one value: " + " / ".join(budgets or ["none."]),
+        ),
+    )
+
+
+def in_metric_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Sort the rows of each evaluation by metric, in the order of `METRICS`."""
+    if rows.empty:
+        return rows
+    block = rows.groupby(["arm", *CHOICE], sort=False).ngroup()
+    rank = rows["metric"].map({metric: k for k, metric in enumerate(METRICS)})
+    order = pd.DataFrame({"block": block, "rank": rank}).sort_values(["block", "rank"], kind="stable").index
+    return rows.loc[order]
+
+
+def widened(found: pd.DataFrame, keys: Sequence[str], across: str, columns: dict[str, str]) -> pd.DataFrame:
+    """Return one row for each combination of keys, with a column of text for each entry of `across`."""
+    shown: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in worded(found, keep=across).to_dict("records"):
+        key = tuple(str(row[name]) for name in keys)
+        cells = shown.setdefault(key, dict.fromkeys(columns.values(), EMPTY))
+        cells[columns[str(row[across])]] = spread(row["mean"], row["std"], row["ci95_low"], row["ci95_high"])
+        marked = seeds_cell(row["n_seeds"], row["missing"])
+        cells["Seeds"] = max(cells.get("Seeds", ""), marked, key=len)
+    headers = [HEADERS[name] for name in keys]
+    rows = [dict(zip(headers, key, strict=True)) | cells for key, cells in shown.items()]
+    frame = pd.DataFrame(rows, columns=[*headers, *columns.values(), "Seeds"], dtype=object)
+    return without_single_dataset(frame)
+
+
+def without_single_dataset(shown: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the data set's column where it says the same in every row."""
+    return shown.drop(columns="Data set") if shown["Data set"].nunique() <= 1 else shown
+
+
+def worded(found: pd.DataFrame, keep: str = "") -> pd.DataFrame:
+    """Return the frame with methods, rules and metrics in words, except the column `keep`."""
+    words = {"method": method_words, "selection": rule_words, "metric": METRICS.__getitem__}
+    used = {name: say for name, say in words.items() if name in found and name != keep}
+    return found.assign(**{name: found[name].map(say) for name, say in used.items()})

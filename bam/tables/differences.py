@@ -1,0 +1,135 @@
+"""Paired differences over seeds: BAM against every other method, and the regret of each rule."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from bam.layout import Layout
+from bam.plan import Plan
+from bam.statistics import Summary, paired
+from bam.tables.accuracies import widened, worded
+from bam.tables.captions import intervals, missing_notes, protocol, seeds_cell
+from bam.tables.content import Table
+from bam.tables.evaluations import CHOICE, STATISTICS, by_seed, read_evaluations
+from bam.tables.inputs import ORACLE, OURS, choices, label_only
+from bam.tables.words import EMPTY, METRICS, method_words, rule_words, spread
+
+Choice = tuple[str, str, str]
+OTHER = ["other_method", "other_selection"]
+COMPARISON = [*CHOICE, *OTHER, "metric", "difference", "std", "ci95_low", "ci95_high", "n_seeds", "verdict"]
+REGRET = [*CHOICE, "needs_groups", *STATISTICS]
+NO_WIDTH = "Where the difference is the same for all seeds, its interval has no width."
+
+
+def comparisons_table(plan: Plan, layout: Layout) -> Table:
+    """Return BAM minus every other method on test, seed by seed, for label-only rules of both."""
+    arm = plan.arms[0]
+    there = [choice for choice in choices(arm) if label_only(choice[2])] if OURS in plan.study.settings else []
+    rules = sorted({rule for _, _, rule in there})
+    rows = read_evaluations(plan, layout, plan.arms[: bool(there)], label_only=rules)
+    values = by_seed(rows)
+    found = [
+        _compared(first, second, metric, _paired(mine, others, plan.study.file.seeds))
+        for first in there
+        for second in there
+        if first[1] == OURS and second[1] != OURS and first[0] == second[0]
+        for metric in METRICS
+        for mine, others in [(values.get((first, metric), {}), values.get((second, metric), {}))]
+        if set(mine) & set(others)
+    ]
+    frame = pd.DataFrame(found, columns=[*COMPARISON, "missing"], dtype=object)
+    ours = [rule for _, method, rule in there if method == OURS]
+    rule = "class_difference" if "class_difference" in ours else next(iter(ours), "")
+    short = frame[frame["selection"] == rule]
+    return Table(
+        frame=frame[COMPARISON],
+        shown=_comparisons_shown(short),
+        caption=f"BAM under {rule_words(rule)} minus each other method under each rule without group labels, test "
+        f"accuracy in points, paired over seeds, study {plan.study.name}. {intervals(plan, pooled=False)} "
+        f"{protocol(plan)}",
+        notes=(
+            *missing_notes(worded(short), ["dataset", *OTHER, "metric"]),
+            f"All rules of BAM stand in the CSV. {NO_WIDTH} No correction for the number of comparisons.",
+        ),
+    )
+
+
+def _paired(first: Mapping[int, float], second: Mapping[int, float], seeds: Sequence[int]) -> tuple[Summary, str]:
+    """Return the summary over the seeds that both have, and the others as text."""
+    common = [seed for seed in seeds if seed in first and seed in second]
+    missing = ", ".join(str(seed) for seed in seeds if seed not in common)
+    return paired([first[seed] for seed in common], [second[seed] for seed in common]), missing
+
+
+def _compared(first: Choice, second: Choice, metric: str, found: tuple[Summary, str]) -> dict[str, object]:
+    summary, missing = found
+    return {
+        **dict(zip(CHOICE, first, strict=True)),
+        **dict(zip(OTHER, second[1:], strict=True)),
+        "metric": metric,
+        "difference": summary.mean,
+        "std": summary.std,
+        "ci95_low": summary.low,
+        "ci95_high": summary.high,
+        "n_seeds": summary.n_seeds,
+        "verdict": verdict(summary),
+        "missing": missing,
+    }
+
+
+def verdict(summary: Summary) -> str:
+    """Return whether a difference is ``higher``, ``lower`` or ``not clear of 0`` by its interval."""
+    if summary.low is not None and summary.low > 0:
+        return "higher"
+    if summary.high is not None and summary.high < 0:
+        return "lower"
+    return "not clear of 0"
+
+
+def _comparisons_shown(found: pd.DataFrame) -> pd.DataFrame:
+    verdicts = {f"{name}: BAM is": EMPTY for name in METRICS.values()}
+    shown: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in found.to_dict("records"):
+        key = (str(row["dataset"]), method_words(row["other_method"]), rule_words(row["other_selection"]))
+        cells = shown.setdefault(key, dict.fromkeys(METRICS.values(), EMPTY) | verdicts | {"Seeds": ""})
+        name = METRICS[str(row["metric"])]
+        cells[name] = spread(row["difference"], row["std"], row["ci95_low"], row["ci95_high"])
+        cells[f"{name}: BAM is"] = str(row["verdict"])
+        cells["Seeds"] = max(cells["Seeds"], seeds_cell(row["n_seeds"], row["missing"]), key=len)
+    pairs = [header for name in METRICS.values() for header in (name, f"{name}: BAM is")]
+    headers = ["Data set", "Other method", "Its rule"]
+    rows = [dict(zip(headers, key, strict=True)) | cells for key, cells in shown.items()]
+    frame = pd.DataFrame(rows, columns=[*headers, *pairs, "Seeds"], dtype=object)
+    return frame.drop(columns="Data set") if frame["Data set"].nunique() <= 1 else frame
+
+
+def regret_table(plan: Plan, layout: Layout) -> Table:
+    """Return how much test worst-group accuracy each rule loses against the oracle's choice."""
+    arms = plan.arms[:1] if ORACLE in plan.study.file.selection else ()
+    rows = read_evaluations(plan, layout, arms)
+    values, found = by_seed(rows), []
+    needs = {tuple(row[name] for name in CHOICE): str(row["needs_groups"]) for row in rows.to_dict("records")}
+    for choice in (c for arm in arms for c in choices(arm) if c[2] != ORACLE):
+        own = values.get((choice, "worst_group_accuracy"), {})
+        oracle = values.get(((choice[0], choice[1], ORACLE), "worst_group_accuracy"), {})
+        if set(own) & set(oracle):
+            summary, missing = _paired(oracle, own, plan.study.file.seeds)
+            found.append(_regretted(choice, needs[choice], summary, missing))
+    frame = pd.DataFrame(found, columns=[*REGRET, "metric", "missing"], dtype=object)
+    return Table(
+        frame=frame[REGRET],
+        shown=widened(frame, [*CHOICE, "needs_groups"], "metric", {"regret": "Regret"}),
+        caption="Regret in points: test worst-group accuracy of the choice by worst-group validation accuracy (oracle) "
+        f"minus that of the rule's choice, paired over seeds, study {plan.study.name}. "
+        f"{intervals(plan, pooled=False)} {protocol(plan)}",
+        notes=(
+            *missing_notes(worded(frame, keep="metric"), CHOICE),
+            f"It can be negative: the oracle looks at validation, not at test. {NO_WIDTH}",
+        ),
+    )
+
+
+def _regretted(choice: Choice, needs_groups: str, summary: Summary, missing: str) -> dict[str, object]:
+    values = (summary.mean, summary.std, summary.low, summary.high, summary.n_seeds)
+    head = {**dict(zip(CHOICE, choice, strict=True)), "needs_groups": needs_groups}
+    return {**head, **dict(zip(STATISTICS, values, strict=True)), "metric": "regret", "missing": missing}

@@ -1,0 +1,174 @@
+"""Which tables a study has, and which files each of them reads. Free of pandas, for the workflow."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from bam.catalogue import suggestion
+from bam.errors import ConfigError
+from bam.layout import Layout
+from bam.plan import Cell, DataSet, Plan
+from bam.selection import RULES
+from bam.study import Arm
+
+ORACLE = "worst_group"
+OURS = "bam"
+
+
+def names(plan: Plan) -> list[str]:
+    """Return the tables that make sense for a plan, in the order a reader wants them.
+
+    No sweeps without analyses, no comparisons without `bam` and another method, no regret
+    without the `worst_group` rule, no error sets without a stage 1, and no auxiliary variables
+    without a λ above 0.
+    """
+    methods = plan.study.settings
+    wanted = {
+        "comparisons": OURS in methods and len(methods) > 1,
+        "regret": ORACLE in plan.study.file.selection,
+        "error_sets": bool(plan.stage1),
+        "sweeps": len(plan.arms) > 1,
+        "auxiliary": bool(auxiliary_cells(plan)),
+    }
+    return [name for name in INPUTS if wanted.get(name, True)]
+
+
+def inputs(name: str, plan: Plan, layout: Layout) -> list[Path]:
+    """Return every file that one table reads, each once.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such table.
+    """
+    check_name(name)
+    return list(dict.fromkeys(INPUTS[name](plan, layout)))
+
+
+def check_name(name: str) -> None:
+    """Raise ConfigError, with a suggestion and the list, if there is no table of this name."""
+    if name not in INPUTS:
+        raise ConfigError(f"table: there is no table {name!r}{suggestion(name, INPUTS)}; there is {', '.join(INPUTS)}")
+
+
+def choices(arm: Arm) -> Iterator[tuple[str, str, str]]:
+    """Yield (dataset, method, rule) of one arm in config order."""
+    for dataset in arm.study.file.datasets:
+        for method in arm.study.settings:
+            for rule in arm.study.rules_for(method):
+                yield dataset, method, rule
+
+
+def sweep_arms(plan: Plan) -> Sequence[Arm]:
+    """Return the arms that are values of a sweep."""
+    return plan.arms[1:]
+
+
+def label_only(rule: str) -> bool:
+    """Return whether a rule needs no group labels."""
+    return RULES[rule].needs_groups == "none"
+
+
+def epochs_rule(plan: Plan, method: str) -> str:
+    """Return the rule whose setting the epochs table follows: ClassDiff, else the first there is."""
+    rules = plan.study.rules_for(method)
+    return "class_difference" if "class_difference" in rules else rules[0]
+
+
+def main_cells(plan: Plan) -> list[Cell]:
+    """Return the cells of the main arm."""
+    return [cell for cell in plan.cells if cell.arm == plan.arms[0].name]
+
+
+def auxiliary_cells(plan: Plan) -> list[Cell]:
+    """Return the main arm's cells whose stage 1 has auxiliary variables with λ above 0."""
+    return [cell for cell in main_cells(plan) if cell.stage1 is not None and stage1_key(cell)[0] > 0]
+
+
+def stage1_key(cell: Cell) -> tuple[float, str]:
+    """Return (λ, loss) of a cell's stage 1."""
+    assert cell.stage1 is not None
+    objective = cell.stage1.spec.training.objective
+    assert objective.name == "auxiliary"
+    return objective.coefficient, objective.loss
+
+
+def _evaluations(arms: Sequence[Arm], layout: Layout) -> list[Path]:
+    return [layout.evaluation(arm.name, *choice) for arm in arms for choice in choices(arm)]
+
+
+def _main(plan: Plan, layout: Layout) -> list[Path]:
+    return _evaluations(plan.arms[:1], layout)
+
+
+def _selected(plan: Plan, layout: Layout) -> list[Path]:
+    return [layout.selection(plan.arms[0].name, *choice) for choice in choices(plan.arms[0])]
+
+
+def _sweeps(plan: Plan, layout: Layout) -> list[Path]:
+    return _evaluations(sweep_arms(plan), layout)
+
+
+def _comparisons(plan: Plan, layout: Layout) -> list[Path]:
+    if OURS not in plan.study.settings:
+        return []
+    arm = plan.arms[0]
+    return [layout.evaluation(arm.name, *choice) for choice in choices(arm) if label_only(choice[2])]
+
+
+def _regret(plan: Plan, layout: Layout) -> list[Path]:
+    return _main(plan, layout) if ORACLE in plan.study.file.selection else []
+
+
+def _truth(dataset: DataSet, layout: Layout, labels: str, *splits: str) -> list[Path]:
+    prepared, groups = layout.prepared(dataset.data_id), layout.groups(dataset.groups_id)
+    return [
+        prepared / "manifest.json",
+        prepared / labels / "labels.npy",
+        groups / "groups.json",
+        *(groups / f"{split}.csv" for split in splits),
+    ]
+
+
+def _error_sets(plan: Plan, layout: Layout) -> Iterator[Path]:
+    for cell in plan.cells:
+        if cell.stage1 is not None:
+            yield layout.predictions(cell.stage1.name) / "train.npz"
+            yield from _truth(cell.run.dataset, layout, "train", "train")
+
+
+def _epochs(plan: Plan, layout: Layout) -> Iterator[Path]:
+    for dataset in plan.arms[0].study.file.datasets:
+        for method in plan.study.settings:
+            yield layout.selection(plan.arms[0].name, dataset, method, epochs_rule(plan, method))
+    # Which of these runs are read is known only once selection has chosen.
+    for cell in main_cells(plan):
+        yield layout.predictions(cell.run.name) / "val.npz"
+        yield layout.predictions(cell.run.name) / "test.npz"
+        yield from _truth(cell.run.dataset, layout, "val", "val", "test")
+
+
+def _auxiliary(plan: Plan, layout: Layout) -> Iterator[Path]:
+    for cell in auxiliary_cells(plan):
+        assert cell.stage1 is not None
+        yield layout.predictions(cell.stage1.name) / "auxiliary.npz"
+        yield layout.predictions(cell.stage1.name) / "error_set.npz"
+        yield from _truth(cell.run.dataset, layout, "train", "train")
+
+
+def _cost(plan: Plan, layout: Layout) -> Iterator[Path]:
+    for run in (*plan.stage1, *plan.trainings):
+        yield layout.predictions(run) / "timing.json"
+
+
+INPUTS: dict[str, Callable[[Plan, Layout], list[Path] | Iterator[Path]]] = {
+    "main": _main,
+    "groups": _main,
+    "selected": _selected,
+    "comparisons": _comparisons,
+    "regret": _regret,
+    "error_sets": _error_sets,
+    "sweeps": _sweeps,
+    "epochs": _epochs,
+    "auxiliary": _auxiliary,
+    "cost": _cost,
+}

@@ -1,0 +1,81 @@
+"""Do the stored files match this code, this config and their own records?"""
+
+from pathlib import Path
+
+from bam.data.prepared import corrupt_files, read_manifest
+from bam.errors import DataError
+from bam.files import read_json, sha256_file
+from bam.layout import Layout
+from bam.plan import Plan, Run
+
+WEIGHTS = ("model", "state")
+
+
+def verify(plan: Plan, layout: Layout) -> tuple[str, list[str]]:
+    """Return a summary and a list of problems.
+
+    A run that the plan names but nobody has trained is counted, not a problem; a run on disk that
+    the plan does not name is stale, and the line says which part of its spec differs; a file that
+    is not what its record says is corrupt.
+    """
+    runs = {**plan.stage1, **plan.trainings}
+    problems: list[str] = []
+    n_whole = 0
+    for name in runs:
+        if (layout.predictions(name) / "record.json").exists():
+            found = _check_run(name, layout)
+            problems += found
+            n_whole += not found
+    stale = [_why_stale(name, runs, layout) for name in _on_disk(layout) if name not in runs]
+    for data in plan.datasets.values():
+        problems += _check_data(layout.prepared(data.data_id))
+    summary = f"{n_whole} of {len(runs)} runs are there and match code, config, data and their records"
+    return summary, [*problems, *stale]
+
+
+def _on_disk(layout: Layout) -> list[str]:
+    root = layout.results / "predictions"
+    return sorted(str(path.parent.relative_to(root)) for path in root.glob("*/*/record.json"))
+
+
+def _check_run(name: str, layout: Layout) -> list[str]:
+    record_path = layout.predictions(name) / "record.json"
+    try:
+        record = read_json(record_path)
+        outputs: dict[str, str] = record["outputs"]
+    except (DataError, KeyError, TypeError) as error:
+        return [f"{record_path}: is corrupt ({error}); delete the folder to have the run made again"]
+    problems = []
+    for output, expected in outputs.items():
+        path = _output_path(output, name, layout)
+        if not path.exists():
+            problems.append(f"{path}: is missing")
+        elif sha256_file(path) != expected:
+            problems.append(f"{path}: is not the file that its record describes; delete it to have it made again")
+    return problems
+
+
+def _output_path(output: str, name: str, layout: Layout) -> Path:
+    if output.startswith("weights/"):
+        return layout.weights(name) / f"{output.removeprefix('weights/')}.safetensors"
+    if output in WEIGHTS:
+        return layout.weights(name) / f"{output}.safetensors"
+    return layout.predictions(name) / f"{output}.npz"
+
+
+def _why_stale(name: str, runs: dict[str, Run], layout: Layout) -> str:
+    """Say in which parts of its spec a stale run differs from the planned run of the same name."""
+    stem = name.rsplit("-", 1)[0]
+    for candidate, run in runs.items():
+        if candidate.rsplit("-", 1)[0] == stem:
+            stored = read_json(layout.predictions(name) / "record.json")["spec"]
+            planned = run.spec.model_dump(mode="json")
+            differing = [key for key in planned if stored.get(key) != planned[key]]
+            return f"{name}: is stale: its {' and '.join(differing)} differ from the config's {candidate}"
+    return f"{name}: is stale: this config does not name it"
+
+
+def _check_data(folder: Path) -> list[str]:
+    if not (folder / "manifest.json").exists():
+        return []
+    return corrupt_files(folder, read_manifest(folder))
