@@ -8,18 +8,13 @@ missing learning rate is an error.
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from bam.files import short_hash
+from bam.strict import Strict
 
 Loss = Literal["squared", "cross_entropy"]
 Step = Literal["stage1", "stage2", "train"]
-
-
-class Strict(BaseModel):
-    """Settings that refuse unknown keys and wrong types, and cannot change."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Sgd(Strict):

@@ -51,5 +51,5 @@ def show(results: Path) -> None:
 def _percent(by_metric: pd.DataFrame, metric: str) -> str:
     if metric not in by_metric.index:
         return ""
-    mean, std = float(by_metric.at[metric, "mean"]), float(by_metric.at[metric, "std"])
+    mean, std = (float(str(by_metric.at[metric, key])) for key in ("mean", "std"))
     return f"{100 * mean:.1f}" + ("" if math.isnan(std) else f" ± {100 * std:.1f}")

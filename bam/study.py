@@ -18,8 +18,9 @@ from bam.errors import ConfigError
 from bam.files import canonical_json
 from bam.grid import expand
 from bam.label_rules import LABEL_RULES
-from bam.recipe import Recipe, Strict
+from bam.recipe import Recipe
 from bam.selection import RULES, Scope
+from bam.strict import Strict
 
 PER_SEED = "per_seed"
 NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")

@@ -7,7 +7,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from bam.errors import ConfigError
-from bam.recipe import Strict
+from bam.strict import Strict
 
 
 class PackageSource(Strict):

@@ -15,11 +15,11 @@ from bam.recipe import (
     Optimizer,
     Recipe,
     Sgd,
-    Strict,
     Training,
     Upweighted,
     number,
 )
+from bam.strict import Strict
 
 
 class Amplification(Strict):

@@ -1,7 +1,8 @@
 """BAM without auxiliary variables (λ = 0), a method of its own so that BAM's grid cannot choose it."""
 
 from bam.methods.bam import Amplification, RestartableRebalancing, two_stages
-from bam.recipe import Auxiliary, Loss, Recipe, Strict
+from bam.recipe import Auxiliary, Loss, Recipe
+from bam.strict import Strict
 
 
 class PlainAmplification(Amplification):

@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from bam.recipe import CrossEntropy, EveryExample, Optimizer, Recipe, Strict, Training, number
+from bam.recipe import CrossEntropy, EveryExample, Optimizer, Recipe, Training, number
+from bam.strict import Strict
 
 
 class Settings(Strict):

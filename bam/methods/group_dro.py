@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from bam.recipe import EveryExample, GroupBalanced, GroupDro, Optimizer, Recipe, Strict, Training, number
+from bam.recipe import EveryExample, GroupBalanced, GroupDro, Optimizer, Recipe, Training, number
+from bam.strict import Strict
 
 
 class Settings(Strict):

@@ -1,7 +1,8 @@
 """JTT (Liu et al. 2021): ERM for T epochs with JTT's own settings, then a fresh model, upweighted."""
 
 from bam.methods.bam import Amplification, Rebalancing, two_stages
-from bam.recipe import Auxiliary, Recipe, Strict
+from bam.recipe import Auxiliary, Recipe
+from bam.strict import Strict
 
 
 class Settings(Strict):

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from bam.recipe import Strict
+from bam.strict import Strict
 
 if TYPE_CHECKING:
     from torch import nn

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from bam.recipe import Strict
+from bam.strict import Strict
 
 if TYPE_CHECKING:
     from torch import nn

@@ -14,7 +14,7 @@ from pydantic import Field
 from bam.data.examples import SPLITS, Examples, Sizes, Split, SplitExamples
 from bam.errors import DataError
 from bam.randomness import numpy_generator
-from bam.recipe import Strict
+from bam.strict import Strict
 
 RAW = "digits"
 VALIDATION = "as_train"
