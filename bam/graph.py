@@ -5,6 +5,8 @@ files are all there needs nothing, and asks for no input. Then no time stamp, no
 and no added lower T can make Snakemake repeat it.
 """
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -167,7 +169,7 @@ class Graph:
     def train_groups_path(self, name: str) -> str | None:
         """Return the training groups for Group-DRO, None for other methods."""
         run = self.run(name)
-        if run.spec.training.objective.name != "group_dro":
+        if not run.spec.training.needs_groups:
             return None
         return str(self.layout.groups(run.dataset.groups_id) / "train.csv")
 
@@ -269,6 +271,11 @@ class Graph:
     def code(self, module: str) -> str:
         """Return the digest of the code of an analysis step."""
         return digest((module,))
+
+
+def use_own_python() -> None:
+    """Let `python` in shell commands be the one that runs Snakemake, unless a conda environment goes before it."""
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 def _choices(arm: Arm) -> list[tuple[str, str, str]]:

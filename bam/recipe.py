@@ -91,6 +91,11 @@ class Training(Strict):
         default=(), description="stage 1: epochs whose predictions and auxiliary variables are kept"
     )
 
+    @property
+    def needs_groups(self) -> bool:
+        """Whether this training sees the groups of the training split."""
+        return isinstance(self.objective, GroupDro) or isinstance(self.sampling, GroupBalanced)
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -107,7 +112,7 @@ class Recipe:
     @property
     def needs_train_groups(self) -> bool:
         """Whether training itself sees the groups of the training split."""
-        return isinstance(self.final.objective, GroupDro) or isinstance(self.final.sampling, GroupBalanced)
+        return self.final.needs_groups
 
 
 class RunSpec(Strict):

@@ -1,4 +1,4 @@
-"""Do the stored files match this code, this config and their own records?"""
+"""Check stored files against this code, this config and their own records."""
 
 from pathlib import Path
 

@@ -23,7 +23,7 @@ def train(spec: RunSpec, prepared: Path, groups: Path | None, files: TrainFiles,
         If the groups overlap, or are not given to a method that needs them.
     """
     extras = Extras()
-    if spec.training.objective.name == "group_dro":
+    if spec.training.needs_groups:
         if groups is None:
             raise DataError(f"{spec.method} needs the training groups: give --groups data/groups/<id>/train.csv")
         membership = read_split(groups).membership

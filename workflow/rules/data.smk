@@ -1,9 +1,6 @@
 rule fetch:
     output:
         "data/raw/{raw}/fetched.json",
-    params:
-        contents=lambda w: graph.raw_set(w.raw),
-        folder="data/raw/{raw}",
     log:
         "logs/fetch/{raw}.log",
     benchmark:
@@ -13,6 +10,9 @@ rule fetch:
     resources:
         mem_mb=1000,
         runtime=120,
+    params:
+        contents=lambda w: graph.raw_set(w.raw),
+        folder=lambda w: f"data/raw/{w.raw}",
     shell:
         "python -m bam fetch {wildcards.raw} --out {params.folder} > {log} 2>&1"
 
@@ -24,12 +24,14 @@ rule prepare:
         manifest="data/prepared/{id}/manifest.json",
         arrays=expand(
             "data/prepared/{{id}}/{name}.npy",
-            name=["train/inputs", "train/labels", "val/inputs", "val/labels", "test/inputs"],
+            name=[
+                "train/inputs",
+                "train/labels",
+                "val/inputs",
+                "val/labels",
+                "test/inputs",
+            ],
         ),
-    params:
-        settings=lambda w: graph.data_settings(w.id),
-        raw=lambda w: graph.raw_folder(w.id),
-        folder="data/prepared/{id}",
     log:
         "logs/prepare/{id}.log",
     benchmark:
@@ -39,6 +41,10 @@ rule prepare:
     resources:
         mem_mb=4000,
         runtime=240,
+    params:
+        settings=lambda w: graph.data_settings(w.id),
+        raw=lambda w: graph.raw_folder(w.id),
+        folder=lambda w: f"data/prepared/{w.id}",
     shell:
         "python -m bam prepare --settings {params.settings:q} --raw {params.raw} --out {params.folder} > {log} 2>&1"
 
@@ -51,10 +57,6 @@ rule annotate:
     output:
         scheme="data/groups/{id}/groups.json",
         splits=expand("data/groups/{{id}}/{split}.csv", split=["train", "val", "test"]),
-    params:
-        settings=lambda w: graph.group_settings(w.id),
-        raw=lambda w: graph.raw_folder(w.id),
-        folder="data/groups/{id}",
     log:
         "logs/annotate/{id}.log",
     benchmark:
@@ -64,5 +66,9 @@ rule annotate:
     resources:
         mem_mb=4000,
         runtime=120,
+    params:
+        settings=lambda w: graph.group_settings(w.id),
+        raw=lambda w: graph.raw_folder(w.id),
+        folder=lambda w: f"data/groups/{w.id}",
     shell:
         "python -m bam annotate --settings {params.settings:q} --raw {params.raw} --out {params.folder} > {log} 2>&1"

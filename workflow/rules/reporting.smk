@@ -5,11 +5,6 @@ rule table:
         csv=f"{RESULTS}/tables/{{name}}.csv",
         md=f"{RESULTS}/tables/{{name}}.md",
         tex=f"{RESULTS}/tables/{{name}}.tex",
-    params:
-        study=graph.study.json(),
-        covers=graph.all_runs(),
-        code=graph.code("bam.steps.table"),
-        results=RESULTS,
     log:
         f"{RESULTS}/logs/table/{{name}}.log",
     benchmark:
@@ -19,6 +14,11 @@ rule table:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        study=graph.study.json(),
+        covers=graph.all_runs(),
+        code=graph.code("bam.steps.table"),
+        results=lambda w: RESULTS,
     shell:
         "python -m bam table {wildcards.name} --study {params.study:q} --results {params.results} > {log} 2>&1"
 
@@ -31,10 +31,6 @@ rule figure:
         png=f"{RESULTS}/figures/{{name}}.png",
         svg=f"{RESULTS}/figures/{{name}}.svg",
         caption=f"{RESULTS}/figures/{{name}}.txt",
-    params:
-        study=graph.study.json(),
-        code=graph.code("bam.steps.figure"),
-        results=RESULTS,
     log:
         f"{RESULTS}/logs/figure/{{name}}.log",
     benchmark:
@@ -44,6 +40,10 @@ rule figure:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        study=graph.study.json(),
+        code=graph.code("bam.steps.figure"),
+        results=lambda w: RESULTS,
     shell:
         "python -m bam figure {wildcards.name} --study {params.study:q} --results {params.results} > {log} 2>&1"
 
@@ -54,11 +54,6 @@ rule report:
         graph.figures(),
     output:
         f"{RESULTS}/report.html",
-    params:
-        study=graph.study.json(),
-        covers=graph.all_runs(),
-        code=graph.code("bam.steps.report"),
-        results=RESULTS,
     log:
         f"{RESULTS}/logs/report.log",
     benchmark:
@@ -68,5 +63,10 @@ rule report:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        study=graph.study.json(),
+        covers=graph.all_runs(),
+        code=graph.code("bam.steps.report"),
+        results=lambda w: RESULTS,
     shell:
         "python -m bam report --study {params.study:q} --results {params.results} --out {output} > {log} 2>&1"

@@ -3,11 +3,6 @@ rule select:
         lambda w: graph.select_inputs(w.arm, w.dataset, w.method, w.rule),
     output:
         f"{RESULTS}/selection/{{arm}}/{{dataset}}.{{method}}.{{rule}}.json",
-    params:
-        study=lambda w: graph.part(w.arm, w.dataset, w.method),
-        covers=lambda w: graph.covers(w.arm, w.dataset, w.method),
-        code=graph.code("bam.steps.select"),
-        results=RESULTS,
     log:
         f"{RESULTS}/logs/select/{{arm}}/{{dataset}}.{{method}}.{{rule}}.log",
     benchmark:
@@ -17,6 +12,11 @@ rule select:
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        study=lambda w: graph.part(w.arm, w.dataset, w.method),
+        covers=lambda w: graph.covers(w.arm, w.dataset, w.method),
+        code=graph.code("bam.steps.select"),
+        results=lambda w: RESULTS,
     shell:
         "python -m bam select --study {params.study:q} --dataset {wildcards.dataset} --method {wildcards.method}"
         " --rule {wildcards.rule} --results {params.results} --out {output} > {log} 2>&1"
@@ -28,11 +28,6 @@ rule evaluate:
         selection=f"{RESULTS}/selection/{{arm}}/{{dataset}}.{{method}}.{{rule}}.json",
     output:
         f"{RESULTS}/evaluation/{{arm}}/{{dataset}}.{{method}}.{{rule}}.csv",
-    params:
-        study=lambda w: graph.part(w.arm, w.dataset, w.method),
-        covers=lambda w: graph.covers(w.arm, w.dataset, w.method),
-        code=graph.code("bam.steps.evaluate"),
-        results=RESULTS,
     log:
         f"{RESULTS}/logs/evaluate/{{arm}}/{{dataset}}.{{method}}.{{rule}}.log",
     benchmark:
@@ -42,6 +37,11 @@ rule evaluate:
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        study=lambda w: graph.part(w.arm, w.dataset, w.method),
+        covers=lambda w: graph.covers(w.arm, w.dataset, w.method),
+        code=graph.code("bam.steps.evaluate"),
+        results=lambda w: RESULTS,
     shell:
         "python -m bam evaluate --study {params.study:q} --selection {input.selection}"
         " --results {params.results} --out {output} > {log} 2>&1"

@@ -6,18 +6,19 @@ rule stage1:
         predictions=expand(
             "{results}/predictions/stage1/{{run}}/{name}",
             results=RESULTS,
-            name=["train.npz", "val.npz", "auxiliary.npz", "record.json", "timing.json"],
+            name=[
+                "train.npz",
+                "val.npz",
+                "auxiliary.npz",
+                "record.json",
+                "timing.json",
+            ],
         ),
         weights=expand(
-            "{results}/weights/stage1/{{run}}/{name}.safetensors", results=RESULTS, name=["model", "state"]
+            "{results}/weights/stage1/{{run}}/{name}.safetensors",
+            results=RESULTS,
+            name=["model", "state"],
         ),
-    params:
-        spec=lambda w: graph.spec(f"stage1/{w.run}"),
-        prepared=lambda w: graph.prepared(f"stage1/{w.run}"),
-        previous=lambda w: graph.previous_options(f"stage1/{w.run}"),
-        predictions=f"{RESULTS}/predictions/stage1/{{run}}",
-        weights=f"{RESULTS}/weights/stage1/{{run}}",
-        device=DEVICE,
     log:
         f"{RESULTS}/logs/stage1/{{run}}.log",
     benchmark:
@@ -29,6 +30,13 @@ rule stage1:
         mem_mb=4000,
         runtime=1440,
         gpu=0 if DEVICE == "cpu" else 1,
+    params:
+        spec=lambda w: graph.spec(f"stage1/{w.run}"),
+        prepared=lambda w: graph.prepared(f"stage1/{w.run}"),
+        previous=lambda w: graph.previous_options(f"stage1/{w.run}"),
+        predictions=lambda w: f"{RESULTS}/predictions/stage1/{w.run}",
+        weights=lambda w: f"{RESULTS}/weights/stage1/{w.run}",
+        device=DEVICE,
     shell:
         "python -m bam stage1 --spec {params.spec:q} --data {params.prepared} --predictions {params.predictions}"
         " --weights {params.weights} {params.previous} --device {params.device} > {log} 2>&1"
@@ -39,9 +47,6 @@ rule error_set:
         lambda w: ancient(graph.stage1_predictions(f"stage1/{w.run}")),
     output:
         f"{RESULTS}/predictions/stage1/{{run}}/error_set.npz",
-    params:
-        predictions=f"{RESULTS}/predictions/stage1/{{run}}/train.npz",
-        labels=lambda w: graph.labels(f"stage1/{w.run}"),
     log:
         f"{RESULTS}/logs/error_set/{{run}}.log",
     benchmark:
@@ -51,6 +56,9 @@ rule error_set:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        predictions=lambda w: f"{RESULTS}/predictions/stage1/{w.run}/train.npz",
+        labels=lambda w: graph.labels(f"stage1/{w.run}"),
     shell:
         "python -m bam error-set --predictions {params.predictions} --labels {params.labels} --out {output} > {log} 2>&1"
 
@@ -66,15 +74,11 @@ rule stage2:
             results=RESULTS,
             name=["val.npz", "test.npz", "record.json", "timing.json"],
         ),
-        weights=expand("{results}/weights/stage2/{{run}}/{name}", results=RESULTS, name=graph.weights),
-    params:
-        spec=lambda w: graph.spec(f"stage2/{w.run}"),
-        prepared=lambda w: graph.prepared(f"stage2/{w.run}"),
-        error_set=lambda w: graph.error_set_path(f"stage2/{w.run}"),
-        stage1=lambda w: graph.stage1_options(f"stage2/{w.run}"),
-        predictions=f"{RESULTS}/predictions/stage2/{{run}}",
-        weights=f"{RESULTS}/weights/stage2/{{run}}",
-        device=DEVICE,
+        weights=expand(
+            "{results}/weights/stage2/{{run}}/{name}",
+            results=RESULTS,
+            name=graph.weights,
+        ),
     log:
         f"{RESULTS}/logs/stage2/{{run}}.log",
     benchmark:
@@ -86,6 +90,14 @@ rule stage2:
         mem_mb=4000,
         runtime=1440,
         gpu=0 if DEVICE == "cpu" else 1,
+    params:
+        spec=lambda w: graph.spec(f"stage2/{w.run}"),
+        prepared=lambda w: graph.prepared(f"stage2/{w.run}"),
+        error_set=lambda w: graph.error_set_path(f"stage2/{w.run}"),
+        stage1=lambda w: graph.stage1_options(f"stage2/{w.run}"),
+        predictions=lambda w: f"{RESULTS}/predictions/stage2/{w.run}",
+        weights=lambda w: f"{RESULTS}/weights/stage2/{w.run}",
+        device=DEVICE,
     shell:
         "python -m bam stage2 --spec {params.spec:q} --data {params.prepared} --error-set {params.error_set}"
         " {params.stage1} --predictions {params.predictions} --weights {params.weights}"
@@ -102,14 +114,11 @@ rule train:
             results=RESULTS,
             name=["val.npz", "test.npz", "record.json", "timing.json"],
         ),
-        weights=expand("{results}/weights/train/{{run}}/{name}", results=RESULTS, name=graph.weights),
-    params:
-        spec=lambda w: graph.spec(f"train/{w.run}"),
-        prepared=lambda w: graph.prepared(f"train/{w.run}"),
-        groups=lambda w: graph.groups_options(f"train/{w.run}"),
-        predictions=f"{RESULTS}/predictions/train/{{run}}",
-        weights=f"{RESULTS}/weights/train/{{run}}",
-        device=DEVICE,
+        weights=expand(
+            "{results}/weights/train/{{run}}/{name}",
+            results=RESULTS,
+            name=graph.weights,
+        ),
     log:
         f"{RESULTS}/logs/train/{{run}}.log",
     benchmark:
@@ -121,6 +130,13 @@ rule train:
         mem_mb=4000,
         runtime=1440,
         gpu=0 if DEVICE == "cpu" else 1,
+    params:
+        spec=lambda w: graph.spec(f"train/{w.run}"),
+        prepared=lambda w: graph.prepared(f"train/{w.run}"),
+        groups=lambda w: graph.groups_options(f"train/{w.run}"),
+        predictions=lambda w: f"{RESULTS}/predictions/train/{w.run}",
+        weights=lambda w: f"{RESULTS}/weights/train/{w.run}",
+        device=DEVICE,
     shell:
         "python -m bam train --spec {params.spec:q} --data {params.prepared} {params.groups}"
         " --predictions {params.predictions} --weights {params.weights} --device {params.device} > {log} 2>&1"

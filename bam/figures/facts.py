@@ -1,0 +1,77 @@
+"""What a figure must know beside its tables: facts of the study that captions say and panels follow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+Frames = Mapping[str, pd.DataFrame]
+TEXT = (
+    *("analysis", "axis", "value", "dataset", "method", "selection", "needs_groups", "group", "setting"),
+    *("stage1_loss", "metric", "is_minority"),
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Facts of a study.
+
+    Attributes
+    ----------
+    seeds : seeds of every setting
+    rules : selection rules, in config order
+    fixed_data : data sets whose examples are the same for every seed
+    two_stage : methods that have a stage 1
+    """
+
+    seeds: tuple[int, ...]
+    rules: tuple[str, ...] = ()
+    fixed_data: tuple[str, ...] = ()
+    two_stage: tuple[str, ...] = ()
+
+    @property
+    def seeds_text(self) -> str:
+        """Number and names of the seeds, e.g. ``n = 2 seeds (0, 1)``."""
+        count = len(self.seeds)
+        return f"n = {count} seed{'s' if count != 1 else ''} ({', '.join(map(str, self.seeds))})"
+
+    def fewest_text(self, n_seeds: "pd.Series[int]") -> str:
+        """Return `seeds_text`, and how few seeds a point has if some have no value."""
+        fewest = int(n_seeds.min()) if len(n_seeds) else len(self.seeds)
+        fewer = f", at least {fewest} where some have no value" if fewest < len(self.seeds) else ""
+        return self.seeds_text + fewer
+
+    @property
+    def interval_text(self) -> str:
+        """What an interval over seeds is, and what it leaves out."""
+        text = (
+            "95 % t intervals over seeds, clipped to [0, 100] %; where all seeds agree exactly, "
+            "the Wilson interval of the test examples pooled over seeds"
+        )
+        if self.fixed_data:
+            text += (
+                f". All seeds share one draw of the data ({', '.join(self.fixed_data)}), "
+                "so the intervals leave out sampling error"
+            )
+        return text + "."
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table's CSV; empty cells are missing numbers, and names stay text whatever they look like."""
+    with open(path, encoding="utf-8", newline="") as file:
+        columns = file.readline().strip().split(",")
+    numbers = {column: [""] for column in columns if column not in TEXT}
+    types = dict.fromkeys((column for column in columns if column in TEXT), "str")
+    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=numbers)
+
+
+def in_order(values: "pd.Series[str]", order: tuple[str, ...]) -> list[str]:
+    """Return the values once each, in a given order; those it lacks come last."""
+    seen = unique(values)
+    return [name for name in order if name in seen] + [name for name in seen if name not in order]
+
+
+def unique(values: "pd.Series[str]") -> list[str]:
+    """Return the values once each, in order of appearance."""
+    return [str(value) for value in values.unique()]

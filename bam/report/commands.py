@@ -1,0 +1,123 @@
+"""The command lines that make a study, for someone without Snakemake: what the rules run, in order."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bam.files import canonical_json
+from bam.layout import Layout
+from bam.plan import Plan, Run
+from bam.study import Arm
+
+
+@dataclass(frozen=True)
+class Block:
+    """Command lines of one step."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+def snakemake_line(plan: Plan) -> str:
+    """Return the one command that does everything."""
+    return shlex.join(["snakemake", "--cores", "all", "--configfile", config_file(plan)])
+
+
+def config_file(plan: Plan) -> str:
+    """Return the study's config file; a study that came as JSON belongs in one of its own name."""
+    return plan.study.source if _is_file(plan) else f"config/{plan.study.name}.yaml"
+
+
+def blocks(plan: Plan, layout: Layout, tables: Sequence[str], figures: Sequence[str], out: Path) -> list[Block]:
+    """Return all command lines of a study, step by step."""
+    runs = sorted(plan.stage1.values(), key=lambda run: run.spec.training.epochs)
+    found = [
+        Block("Fetch, prepare and annotate the data", tuple(_data(plan, layout))),
+        Block("Stage 1 and its error sets", tuple(line for run in runs for line in _stage1(run, layout))),
+        Block("Stage 2, and training in one stage", tuple(_final(run, layout) for run in plan.trainings.values())),
+    ]
+    found += [_selection(plan, arm, layout) for arm in plan.arms]
+    common = ["--results", str(layout.results), "--data", str(layout.data)]
+    reporting = [_with_study(plan, ["table", name], common) for name in tables]
+    reporting += [_with_study(plan, ["figure", name], common) for name in figures]
+    reporting.append(_with_study(plan, ["report"], [*common, "--out", str(out)]))
+    found.append(Block("Tables, figures and this report", (*_assignment(plan), *reporting)))
+    return [block for block in found if block.lines]
+
+
+def _bam(*words: str) -> str:
+    return shlex.join(["python", "-m", "bam", *words])
+
+
+def _is_file(plan: Plan) -> bool:
+    return Path(plan.study.source).suffix in (".yaml", ".yml")
+
+
+def _assignment(plan: Plan) -> tuple[str, ...]:
+    return () if _is_file(plan) else (f"STUDY={shlex.quote(plan.study.json())}",)
+
+
+def _with_study(plan: Plan, verb: list[str], rest: list[str]) -> str:
+    study = shlex.join(["--study", plan.study.source]) if _is_file(plan) else '--study "$STUDY"'
+    return f"{_bam(*verb)} {study} {shlex.join(rest)}"
+
+
+def _data(plan: Plan, layout: Layout) -> list[str]:
+    raws = dict.fromkeys(dataset.raw for dataset in plan.datasets.values())
+    lines = [_bam("fetch", raw, "--out", str(layout.raw(raw))) for raw in raws]
+    for dataset in plan.datasets.values():
+        words = ["--settings", canonical_json(dict(dataset.settings)), "--raw", str(layout.raw(dataset.raw)), "--out"]
+        lines.append(_bam("prepare", *words, str(layout.prepared(dataset.data_id))))
+        lines.append(_bam("annotate", *words, str(layout.groups(dataset.groups_id))))
+    return lines
+
+
+def _training(verb: str, run: Run, layout: Layout) -> list[str]:
+    folders = ["--predictions", str(layout.predictions(run.name)), "--weights", str(layout.weights(run.name))]
+    return [verb, "--spec", spec_json(run), "--data", str(layout.prepared(run.dataset.data_id)), *folders]
+
+
+def _stage1(run: Run, layout: Layout) -> list[str]:
+    words = _training("stage1", run, layout)
+    if run.previous:
+        words += ["--previous-predictions", str(layout.predictions(run.previous))]
+        words += ["--previous-weights", str(layout.weights(run.previous))]
+    folder, labels = layout.predictions(run.name), layout.prepared(run.dataset.data_id) / "train" / "labels.npy"
+    missed = ["--predictions", str(folder / "train.npz"), "--labels", str(labels), "--out"]
+    return [_bam(*words), _bam("error-set", *missed, str(folder / "error_set.npz"))]
+
+
+def _final(run: Run, layout: Layout) -> str:
+    words = _training(run.spec.step, run, layout)
+    if run.stage1:
+        words += ["--error-set", str(layout.predictions(run.stage1) / "error_set.npz")]
+        if run.spec.training.start == "stage1":
+            words += ["--stage1-weights", str(layout.weights(run.stage1) / "model.safetensors")]
+    elif run.spec.training.needs_groups:
+        words += ["--groups", str(layout.groups(run.dataset.groups_id) / "train.csv")]
+    return _bam(*words)
+
+
+def _selection(plan: Plan, arm: Arm, layout: Layout) -> Block:
+    """Return the commands of one arm; a sweep's arms carry their own study, in a shell variable."""
+    by_name = arm.name == "main" and _is_file(plan)
+    study = shlex.join(["--study", plan.study.source]) if by_name else '--study "$STUDY"'
+    common = shlex.join(["--results", str(layout.results), "--data", str(layout.data)])
+    lines = [] if by_name else [f"STUDY={shlex.quote(arm.study.json())}"]
+    for dataset in arm.study.file.datasets:
+        for method in arm.study.settings:
+            for rule in arm.study.rules_for(method):
+                chosen = str(layout.selection(arm.name, dataset, method, rule))
+                scored = str(layout.evaluation(arm.name, dataset, method, rule))
+                what = shlex.join(["--dataset", dataset, "--method", method, "--rule", rule, "--out", chosen])
+                lines.append(f"{_bam('select')} {study} {what} {common}")
+                score = shlex.join(["--selection", chosen, "--out", scored])
+                lines.append(f"{_bam('evaluate')} {study} {score} {common}")
+    title = "Select and evaluate" + ("" if arm.name == "main" else f", sweep {arm.analysis} = {arm.value}")
+    return Block(title, tuple(lines))
+
+
+def spec_json(run: Run) -> str:
+    """Return a run's settings as the JSON that `--spec` takes."""
+    return canonical_json(run.spec.model_dump(mode="json"))

@@ -1,0 +1,118 @@
+"""What re-runs when something changes: exactly what depends on it."""
+
+import os
+import random
+import shutil
+
+ANALYSIS = {"select", "evaluate", "table", "figure", "report"}
+
+
+def test_a_finished_study_plans_nothing(copied):
+    assert copied.planned() == {}
+
+
+def test_a_changed_setting_plans_the_runs_that_use_it_and_the_analysis_over_them(copied, study):
+    study["methods"]["erm"]["optimizer"] = {**study["methods"]["erm"]["optimizer"], "learning_rate": 2.0e-2}
+    copied.write(study)
+    planned = copied.planned()
+    assert copied.trainings() == {"train": 2}
+    assert set(planned) - {"train"} <= ANALYSIS
+    # Only ERM's two rules choose anew; worst_error_group needs a stage 1.
+    assert planned["select"] == 2
+
+
+def test_an_added_seed_plans_that_seed_alone(copied, study):
+    study["seeds"] = [0, 1, 2]
+    copied.write(study)
+    assert copied.trainings() == {"stage1": 2, "error_set": 2, "stage2": 2, "train": 2}
+    assert copied.planned()["prepare"] == 1
+
+
+def test_an_added_upweight_factor_plans_its_cells_alone(copied, study):
+    study["methods"]["bam"]["stage2"]["upweight_factor"] = [5, 10]
+    copied.write(study)
+    assert copied.trainings() == {"stage2": 4}
+
+
+def test_an_added_T_plans_that_T_alone_though_a_larger_one_would_continue_it(copied, study):
+    study["methods"]["bam"]["stage1"]["epochs"] = [1, 2, 3]
+    copied.write(study)
+    assert copied.trainings() == {"stage1": 2, "error_set": 2, "stage2": 2}
+
+
+def test_a_dropped_setting_plans_analysis_alone(copied, study):
+    study["methods"]["bam"]["stage1"]["epochs"] = [3]
+    copied.write(study)
+    planned = copied.planned()
+    assert set(planned) <= ANALYSIS
+    assert planned["select"] == 3
+
+
+def test_a_changed_data_setting_plans_everything_on_it(copied, study):
+    study["datasets"]["colored_digits"]["aligned"] = 0.9
+    copied.write(study)
+    assert copied.trainings() == {"stage1": 4, "error_set": 4, "stage2": 4, "train": 4}
+    assert copied.planned()["prepare"] == 2
+    assert "fetch" not in copied.planned()
+
+
+def test_edited_comments_docstrings_and_blank_lines_plan_nothing(copied):
+    copied.edit("bam/training/loop.py", '"""Take every step of one epoch', '"""Walk through one epoch')
+    copied.edit("bam/training/loop.py", "    model.train()\n", "    model.train()  # a comment\n\n")
+    for path in copied.folder.joinpath("bam").rglob("*.py"):
+        os.utime(path)
+    assert copied.planned() == {}
+
+
+def test_edited_training_code_plans_every_training(copied):
+    copied.edit("bam/training/loop.py", "    model.train()\n", "    model.train(True)\n")
+    assert copied.trainings() == {"stage1": 4, "error_set": 4, "stage2": 4, "train": 4}
+    assert "prepare" not in copied.planned()
+
+
+def test_edited_stage_2_code_leaves_stage_1_and_one_stage_methods(copied):
+    copied.edit(
+        "bam/steps/stage2.py", "mask, failed = read_error_set(error_set)", "(mask, failed) = read_error_set(error_set)"
+    )
+    assert copied.trainings() == {"stage2": 4}
+
+
+def test_edited_code_of_another_model_plans_nothing(copied):
+    copied.edit("bam/models/lenet.py", "kernel_size=5", "kernel_size=3")
+    assert copied.planned() == {}
+
+
+def test_edited_rules_plan_selection_but_no_training(copied):
+    copied.edit("bam/selection.py", "SMALLEST_CELL = 5", "SMALLEST_CELL = 6")
+    planned = copied.planned()
+    assert copied.trainings() == {}
+    assert planned["select"] == 7
+
+
+def test_shuffled_time_stamps_without_snakemakes_records_plan_no_training(copied):
+    shutil.rmtree(copied.folder / ".snakemake")
+    paths = [p for top in ("data", "results") for p in (copied.folder / top).rglob("*") if p.is_file()]
+    generator = random.Random(0)
+    for path in paths:
+        stamp = generator.uniform(1.0e9, 1.5e9)
+        os.utime(path, (stamp, stamp))
+    assert copied.trainings() == {}
+    assert set(copied.planned()) <= ANALYSIS
+
+
+def test_predictions_alone_plan_no_training(copied):
+    shutil.rmtree(copied.folder / ".snakemake")
+    shutil.rmtree(copied.results / "weights")
+    for name in ("train/inputs.npy", "test/inputs.npy"):
+        for path in copied.folder.glob(f"data/prepared/*/{name}"):
+            path.unlink()
+    assert copied.trainings("tables") == {}
+
+
+def test_a_new_factor_after_losing_raw_data_and_records_plans_its_cells_alone(copied, study):
+    shutil.rmtree(copied.folder / ".snakemake")
+    shutil.rmtree(copied.folder / "data" / "raw")
+    study["methods"]["bam"]["stage2"]["upweight_factor"] = [5, 10]
+    copied.write(study)
+    assert copied.trainings() == {"stage2": 4}
+    assert "fetch" not in copied.planned()

@@ -1,0 +1,150 @@
+"""A whole study: the same bytes every time, and nothing lost by a user's mistake."""
+
+import csv
+import json
+
+import pytest
+from conftest import check_out
+
+
+def test_the_study_in_another_folder_has_the_same_tables_and_figures(finished, tmp_path):
+    again = check_out(tmp_path)
+    again.snakemake("all")
+    assert again.tables() == finished.tables()
+    for path in (finished.results / "figures").iterdir():
+        assert (again.results / "figures" / path.name).read_bytes() == path.read_bytes(), path.name
+    assert (again.results / "report.html").read_bytes() == (finished.results / "report.html").read_bytes()
+
+
+def test_the_main_table_has_the_promised_columns(finished):
+    with open(finished.results / "tables" / "main.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = "dataset,method,selection,needs_groups,metric,mean,std,ci95_low,ci95_high,n_seeds"
+    assert list(rows[0]) == columns.split(",")
+    needs = {(row["method"], row["selection"]): row["needs_groups"] for row in rows}
+    assert needs["erm", "class_difference"] == "none"
+    assert needs["bam", "worst_group"] == "val"
+    assert needs["group_dro", "class_difference"] == "train"
+    assert needs["group_dro", "worst_group"] == "train+val"
+    assert all(0 <= float(row["mean"]) <= 1 for row in rows)
+
+
+def test_run_without_snakemake_gives_the_study_s_predictions(finished, tmp_path):
+    finished.bam("run", "config/small.yaml", "--method", "bam", "--seed", "0", "--out", str(tmp_path))
+    there = sorted(p.relative_to(tmp_path) for p in (tmp_path / "predictions").glob("*/*/*.npz"))
+    assert len(there) == 2 * 4 + 2 * 2
+    for path in there:
+        assert (tmp_path / path).read_bytes() == (finished.results / path).read_bytes(), path
+
+
+def test_verify_finds_a_tampered_prediction_and_a_stale_run(copied, study):
+    assert "8 of 8 runs" in copied.bam("verify", "config/small.yaml").stdout.replace("12 of 12", "8 of 8")
+    path = next(copied.results.glob("predictions/stage2/*/val.npz"))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    found = copied.bam("verify", "config/small.yaml", expect=2).stdout
+    assert f"{path.relative_to(copied.folder)}: is not the file that its record describes" in found
+    study["methods"]["erm"]["epochs"] = 2
+    copied.write(study)
+    assert "its training differ from the config's" in copied.bam("verify", "config/small.yaml", expect=2).stdout
+
+
+def test_status_counts_what_is_done(finished):
+    text = finished.bam("status", "config/small.yaml").stdout
+    assert "stage 1              4 of 4" in text
+    assert "final trainings      8 of 8" in text
+
+
+def test_an_exported_model_predicts_what_the_study_predicted(finished, tmp_path):
+    import numpy as np
+
+    finished.bam("export", "config/small.yaml", "--method", "bam", "--seed", "1", "--out", str(tmp_path / "model"))
+    description = json.loads((tmp_path / "model" / "model.json").read_text())
+    inputs = finished.folder / "data" / "prepared" / description["data"]["id"] / "test" / "inputs.npy"
+    finished.bam("predict", str(tmp_path / "model"), "--inputs", str(inputs), "--out", str(tmp_path / "p.csv"))
+    with open(tmp_path / "p.csv", newline="") as file:
+        predicted = [row["predicted"] for row in csv.DictReader(file)]
+    chosen = description["chosen"]
+    with np.load(finished.results / "predictions" / chosen["run"] / "test.npz") as stored:
+        row = stored["classes"][list(stored["epochs"]).index(chosen["epoch"])]
+    assert predicted == [["0-4", "5-9"][c] for c in row]
+    assert "worst group accuracy" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_export_of_an_oracle_s_choice_is_refused(finished, tmp_path):
+    done = finished.bam(
+        "export", "config/small.yaml", "--method", "bam", "--rule", "worst_group", "--out", str(tmp_path), expect=2
+    )
+    assert done.stderr.startswith("bam: --rule worst_group: weights exist only for rules that need validation labels")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda s: s["methods"]["erm"].update(batchsize=64),
+            "config/small.yaml: methods.erm.batchsize: unknown key (did you mean 'batch_size'?)",
+        ),
+        (
+            lambda s: s["methods"]["bam"]["stage2"].update(upweight_factor=0),
+            "config/small.yaml: methods.bam.stage2.upweight_factor: 0 is not allowed: "
+            "should be greater than or equal to 1",
+        ),
+    ],
+)
+def test_snakemake_reports_a_mistake_in_the_config_in_one_line_and_loses_nothing(copied, study, change, message):
+    before = copied.tables()
+    change(study)
+    copied.write(study)
+    done = copied.snakemake("all", expect=1)
+    assert message in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert copied.tables() == before
+
+
+def test_a_corrupt_prepared_file_is_named_in_the_log_and_nothing_finished_is_lost(copied):
+    path = next(copied.folder.glob("data/prepared/*/train/inputs.npy"))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    kept = {p: p.read_bytes() for p in copied.results.glob("predictions/*/*/val.npz")}
+    lost = [p for p in kept if p.parts[-3] == "train"]
+    for victim in lost:
+        victim.unlink()
+    done = copied.snakemake("runs", expect=1)
+    shown = path.relative_to(copied.folder)
+    assert f"bam: {shown}: is corrupt (its SHA-256 is not the manifest's)" in done.stdout + done.stderr
+    for p, content in kept.items():
+        if p not in lost:
+            assert p.read_bytes() == content
+    # The other seed's data are whole: its runs are back.
+    assert sum(p.exists() for p in lost) == len(lost) // 2
+
+
+def test_a_missing_prepared_file_is_made_again(copied):
+    next(copied.folder.glob("data/prepared/*/train/inputs.npy")).unlink()
+    next(copied.results.glob("predictions/train/erm-*/val.npz")).unlink()
+    copied.snakemake("all")
+    assert copied.planned() == {}
+
+
+def test_an_unwritable_results_folder_is_one_line(finished, tmp_path):
+    blocked = tmp_path / "a_file"
+    blocked.write_text("")
+    done = finished.bam("run", "config/small.yaml", "--method", "erm", "--out", str(blocked / "below"), expect=2)
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith(f"bam: {blocked / 'below'}")
+    assert "cannot be written" in last
+
+
+def test_a_diverging_setting_is_marked_left_out_and_stops_nothing_else(copied, study):
+    study["methods"]["erm"]["optimizer"] = {**study["methods"]["erm"]["optimizer"], "learning_rate": [1.0e-2, 1.0e6]}
+    copied.write(study)
+    copied.snakemake("all")
+    selection = json.loads((copied.results / "selection/main/colored_digits.erm.class_difference.json").read_text())
+    assert len(selection["left_out"]) == 2
+    assert "the loss is" in selection["left_out"][0]
+    assert {tuple(c["setting"].items()) for c in selection["chosen"]} == {(("optimizer.learning_rate", 1.0e-2),)}
+    assert "failed: train/erm-lr1e+06" in copied.bam("status", "config/small.yaml").stdout
