@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # The rules' `python` and the tests' tools are those of the virtual environment.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup study sweeps test test-slow check format bench docs-results schema lock clean
+.PHONY: help setup study sweeps test test-slow check format bench docs-results check-results schema lock clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,9 @@ bench: setup  ## overhead of our loop over a bare one, as a ratio
 
 docs-results: study sweeps  ## copy tables and figures to docs/results/ and the README's table and figure from them
 	python docs/copy_results.py
+
+check-results: study  ## compare the default study, run here, with the published tables
+	python docs/copy_results.py --check
 
 schema: setup  ## write config/schema.json for editors
 	python -m bam.schema > config/schema.json

@@ -17,7 +17,7 @@ from bam.training.inputs import ImageInputs, image_inputs
 from bam.training.loop import DivergedError, Trainer, epochs
 from bam.training.objectives import AuxiliaryObjective
 from bam.training.prediction import classes_of, predict_logits
-from bam.training.state import load_tensors, optimizer_tensors, restore_optimizer, save_tensors
+from bam.training.state import load_tensors, save_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -120,8 +120,8 @@ def _resume(trainer: Trainer, previous: Stage1Files, snapshots: Snapshots, spec:
     """Load the state of a lower T and its snapshots of watched epochs; return that T."""
     trainer.model.load_state_dict(load_tensors(previous.model))
     state = load_tensors(previous.state)
-    restore_optimizer(trainer.model, trainer.optimizer, state)
-    trainer.objective.load({k: v for k, v in state.items() if not k.startswith("optimizer/")})
+    trainer.optimizer.load(state)
+    trainer.objective.load(state)
     train, val = read_predictions(previous.train), read_predictions(previous.val)
     auxiliary = read_auxiliary(previous.auxiliary)
     for k, epoch in enumerate(train.epochs.tolist()):
@@ -140,7 +140,4 @@ def _write(trainer: Trainer, snapshots: Snapshots, files: Stage1Files, failed: s
         write_predictions(path, Predictions(when, np.stack(classes), losses, failed=failed))
     write_auxiliary(files.auxiliary, snapshots.auxiliary)
     save_tensors(files.model, trainer.model.state_dict())
-    save_tensors(
-        files.state,
-        {**optimizer_tensors(trainer.model, trainer.optimizer), **trainer.objective.state()},
-    )
+    save_tensors(files.state, {**trainer.optimizer.state(), **trainer.objective.state()})

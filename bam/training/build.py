@@ -13,7 +13,7 @@ from bam.recipe import RunSpec, Training
 from bam.training.inputs import ImageInputs
 from bam.training.loop import Trainer
 from bam.training.objectives import build_objective
-from bam.training.optimizers import build_optimizer
+from bam.training.optimizers import Optimizer
 from bam.training.sampling import build_order
 from bam.training.streams import global_stream
 
@@ -57,7 +57,7 @@ def build_trainer(
     groups_n = None if extras.groups is None else torch.from_numpy(extras.groups).to(device)
     return Trainer(
         model=model,
-        optimizer=build_optimizer(model, training.optimizer),
+        optimizer=Optimizer(model, training.optimizer),
         objective=build_objective(training, len(labels), n_classes, groups_n, extras.n_groups, device),
         inputs=inputs,
         labels_n=torch.from_numpy(np.asarray(labels)).to(device),
@@ -76,7 +76,8 @@ def set_up_torch(threads: int, device: str) -> torch.device:
         If this machine or this build of torch has no such device.
     """
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    # What use_deterministic_algorithms(True) sets, without importing the compiler to tell it too.
+    torch.set_deterministic_debug_mode("error")
     has_device = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not has_device.get(device, False):
         there = ", ".join(name for name, is_there in has_device.items() if is_there)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bam.training.inputs import ImageInputs
 from bam.training.objectives import Objective
+from bam.training.optimizers import Optimizer
 from bam.training.sampling import Order
 from bam.training.streams import global_stream
 
@@ -30,7 +31,7 @@ class Trainer:
     """
 
     model: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     objective: Objective
     inputs: ImageInputs
     labels_n: Tensor
@@ -68,7 +69,7 @@ def run_epoch(trainer: Trainer, epoch: int) -> float:
     losses, sizes = [], []
     for index_B in torch.split(order, trainer.batch_size):
         rows_B = index_B.to(device)
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         loss = objective.loss(model(trainer.inputs.batch(index_B)), trainer.labels_n[rows_B], rows_B)
         torch.autograd.backward(loss)
         objective.after_backward()

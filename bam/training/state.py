@@ -1,11 +1,10 @@
-"""Weights and optimiser state as safetensors."""
+"""Named tensors as safetensors files."""
 
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from bam.errors import DataError
 from bam.files import atomic_path
@@ -26,25 +25,3 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         raise DataError(f"{path}: is missing") from error
     except SafetensorError as error:
         raise DataError(f"{path}: is corrupt ({error}); delete it to have it made again") from error
-
-
-def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return the optimiser's per-parameter state under ``optimizer/<parameter>/<name>``."""
-    return {
-        f"optimizer/{name}/{key}": value
-        for name, parameter in model.named_parameters()
-        for key, value in optimizer.state[parameter].items()
-        if isinstance(value, Tensor)
-    }
-
-
-def restore_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put `optimizer_tensors` back."""
-    for name, parameter in model.named_parameters():
-        prefix = f"optimizer/{name}/"
-        # AdamW keeps its step count on the CPU; moving state to the parameter's device is exact.
-        optimizer.state[parameter] = {
-            key.removeprefix(prefix): value.to(parameter.device)
-            for key, value in tensors.items()
-            if key.startswith(prefix)
-        }

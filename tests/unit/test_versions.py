@@ -1,0 +1,48 @@
+"""Versions are stated once: the lock, the conda environment and pyproject agree."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib", "snakemake-minimal": "snakemake"}
+
+
+def locked() -> dict[str, str]:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    return {m[1].lower(): m[2] for m in (re.match(r"([A-Za-z0-9_.-]+)==([^ ;]+)", line) for line in lines) if m}
+
+
+def declared() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    groups = [project["project"]["dependencies"], project["dependency-groups"]["dev"]]
+    return {re.match(r"[A-Za-z0-9_.-]+", entry)[0].lower() for group in groups for entry in group}
+
+
+def test_every_declared_dependency_is_locked():
+    assert declared() <= set(locked())
+
+
+def test_the_lock_names_no_cuda_package_so_that_a_cpu_build_needs_none():
+    assert not [name for name in locked() if name.startswith(("nvidia", "cuda", "triton"))]
+
+
+def test_the_conda_environment_has_the_locked_versions_of_every_runtime_dependency():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    versions = dict(entry.split("=") for entry in environment["dependencies"] if isinstance(entry, str))
+    assert versions.pop("python") in {"3.11", "3.12", "3.13"}
+    versions = {CONDA_NAMES.get(name, name): version for name, version in versions.items()}
+    lock = locked()
+    assert versions == {name: lock[name] for name in versions}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    runtime = {re.match(r"[A-Za-z0-9_.-]+", entry)[0].lower() for entry in project["project"]["dependencies"]}
+    assert set(versions) == runtime
+
+
+@pytest.mark.parametrize("name", ["README.md", "Makefile", "CONTRIBUTING.md", "docs/tour.md"])
+def test_nothing_names_a_package_registry(name):
+    text = (ROOT / name).read_text()
+    assert not re.search(r"pypi\.org|pythonhosted|npmjs|deb\.debian", text)
