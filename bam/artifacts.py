@@ -63,7 +63,7 @@ def read_predictions(path: Path, n_examples: int | None = None) -> Predictions:
     DataError
         If the file is missing or corrupt, or is not about `n_examples` examples.
     """
-    arrays = read_npz(path, PREDICTIONS)
+    arrays = read_npz(path, PREDICTIONS, ("epochs", "classes", "train_loss", "failed"))
     logits = {int(k.removeprefix("logits_")): v for k, v in arrays.items() if k.startswith("logits_")}
     classes = arrays["classes"]
     if n_examples is not None and classes.shape[1] != n_examples:
@@ -78,7 +78,7 @@ def write_error_set(path: Path, mask: np.ndarray, failed: str = "") -> None:
 
 def read_error_set(path: Path) -> tuple[np.ndarray, str]:
     """Return (mask of shape (n_train,), why stage 1 failed or an empty string)."""
-    arrays = read_npz(path, ERROR_SET)
+    arrays = read_npz(path, ERROR_SET, ("mask", "failed"))
     return arrays["mask"], str(arrays["failed"])
 
 

@@ -50,23 +50,46 @@ def behaviour(path: Path) -> str:
     Other files in a module's folder that its code reads (templates) are appended whole.
     """
     source = path.read_text(encoding="utf-8")
-    lines = [line.encode() for line in source.splitlines()]
+    # Not splitlines(): that also splits at form feeds and the like, where Python's own rows do not end.
+    lines = [line.encode() for line in source.split("\n")]
+    in_string = _rows_in_strings(source)
+    inside = [(row in in_string, row + 1 in in_string) for row in range(len(lines))]
     for first_row, first_column, last_row, last_column in sorted(_cuts(source), reverse=True):
-        kept = lines[first_row][:first_column] + lines[last_row][last_column:]
-        lines[first_row : last_row + 1] = [kept]
-    text = "\n".join(line.decode().rstrip() for line in lines if line.strip())
+        joined = lines[first_row][:first_column].rstrip() + lines[last_row][last_column:]
+        lines[first_row : last_row + 1] = [joined]
+        inside[first_row : last_row + 1] = [(inside[first_row][0], inside[last_row][1])]
+    # Blank rows and trailing blanks count within a string, and nowhere else.
+    texts = [
+        (line if goes_on else line.rstrip()).decode()
+        for line, (begins, goes_on) in zip(lines, inside, strict=True)
+        if begins or line.strip()
+    ]
+    text = "\n".join(texts)
     read = [p for p in sorted(path.parent.iterdir()) if p.suffix in DATA_SUFFIXES]
     return text + "".join(p.read_text(encoding="utf-8") for p in read)
 
 
+def _rows_in_strings(source: str) -> set[int]:
+    """Return the rows, 0-based, that begin inside a string of several rows."""
+    starts: list[int] = []
+    rows: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        kind = tokenize.tok_name[token.type]
+        if kind == "FSTRING_START":  # from Python 3.12 on; before, an f-string is one STRING
+            starts.append(token.start[0])
+        elif kind in ("STRING", "FSTRING_END"):
+            first = starts.pop() if kind == "FSTRING_END" else token.start[0]
+            rows.update(range(first, token.end[0]))
+    return rows
+
+
 def _cuts(source: str) -> Iterator[tuple[int, int, int, int]]:
     """Yield (row, byte column, row, byte column), 0-based, of comments and docstrings."""
-    lines = source.splitlines()
+    lines = source.split("\n")
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start[0] - 1, token.start[1]
-            first = len(lines[row][:column].encode())
-            yield row, first, row, len(lines[row].encode())
+            yield row, len(lines[row][:column].encode()), row, len(lines[row].encode())
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             docstring = _docstring(node)

@@ -31,26 +31,37 @@ def config_error(error: ValidationError, model: type[BaseModel], prefix: str) ->
 
 
 def _explain(problem: Any, fields: list[str]) -> str:
-    seen, kind = problem["input"], problem["type"]
+    seen, kind, context = problem["input"], problem["type"], problem.get("ctx", {})
     if kind == "extra_forbidden":
         key = str(problem["loc"][-1])
         near = suggestion(key, fields)
-        return f"unknown key{near}" + ("" if near else f"; known keys: {', '.join(fields)}")
-    if kind == "missing":
-        return "is missing, and has no default"
-    if isinstance(seen, str) and NUMBER_AS_TEXT.match(seen):
-        mantissa, exponent = re.split("[eE]", seen)
-        point = mantissa if "." in mantissa else f"{mantissa}.0"
-        sign = "" if exponent[0] in "+-" else "+"
-        return f"{seen!r} is text in YAML, not a number; write {point}e{sign}{exponent}"
-    if kind == "union_tag_invalid":
-        tag, known = problem["ctx"]["tag"], re.findall(r"'([^']+)'", problem["ctx"]["expected_tags"])
-        return f"there is no {tag!r}{suggestion(tag, known)}; there is {', '.join(known)}"
-    if kind == "literal_error" and isinstance(seen, str):
-        known = re.findall(r"'([^']+)'", problem["ctx"]["expected"])
-        return f"there is no {seen!r}{suggestion(seen, known)}; there is {', '.join(known)}"
-    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{seen!r} is not allowed: {message}"
+        text = f"unknown key{near}" + ("" if near else f"; known keys: {', '.join(fields)}")
+    elif kind == "missing":
+        text = "is missing, and has no default"
+    elif kind == "union_tag_not_found":
+        text = f"its key {context['discriminator']} is missing, and has no default"
+    elif kind == "union_tag_invalid":
+        text = _no_such(context["tag"], context["expected_tags"])
+    elif isinstance(seen, str) and NUMBER_AS_TEXT.match(seen):
+        text = f"{seen!r} is text in YAML, not a number; write {_as_yaml_number(seen)}"
+    elif kind == "literal_error" and isinstance(seen, str):
+        text = _no_such(seen, context["expected"])
+    else:
+        text = f"{seen!r} is not allowed: {problem['msg'].removeprefix('Value error, ').removeprefix('Input ')}"
+    return text
+
+
+def _no_such(name: str, quoted: str) -> str:
+    """Name what there is; pydantic lists the choices as text in quotes."""
+    known = re.findall(r"'([^']+)'", quoted)
+    return f"there is no {name!r}{suggestion(name, known)}; there is {', '.join(known)}"
+
+
+def _as_yaml_number(text: str) -> str:
+    """Write 1e-3 as YAML 1.1 reads a float: with a point and a signed exponent."""
+    mantissa, exponent = re.split("[eE]", text)
+    point = mantissa if "." in mantissa else f"{mantissa}.0"
+    return f"{point}e{'' if exponent[0] in '+-' else '+'}{exponent}"
 
 
 def _walk(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[list[int | str], list[str]]:

@@ -14,7 +14,9 @@ from bam.plan import Plan
 MODEL_SCHEMA = "bam.model/1"
 
 
-def export(plan: Plan, layout: Layout, *, dataset: str, method: str, rule: str, seed: int, out: Path) -> None:
+def export(  # noqa: PLR0913  (what names one model)
+    plan: Plan, layout: Layout, *, dataset: str, method: str, rule: str, seed: int, out: Path
+) -> None:
     """Write `model.safetensors`, `model.json` and a model card `README.md` to `out`.
 
     Raises

@@ -6,7 +6,7 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -125,8 +125,8 @@ def write_npz(path: Path, schema: str, arrays: Mapping[str, np.ndarray]) -> None
         np.savez_compressed(file, schema=np.array(schema), **arrays)  # type: ignore[arg-type]
 
 
-def read_npz(path: Path, schema: str) -> dict[str, np.ndarray]:
-    """Read an npz written by `write_npz`, checking its schema name.
+def read_npz(path: Path, schema: str, needed: Iterable[str] = ()) -> dict[str, np.ndarray]:
+    """Read an npz written by `write_npz`, checking its schema name and that `needed` arrays are in it.
 
     Raises
     ------
@@ -143,4 +143,7 @@ def read_npz(path: Path, schema: str) -> dict[str, np.ndarray]:
     seen = str(arrays.pop("schema", "none"))
     if seen != schema:
         raise DataError(f"{path}: holds schema {seen!r}, expected {schema!r}")
+    lost = [name for name in needed if name not in arrays]
+    if lost:
+        raise DataError(f"{path}: is corrupt (it has no {lost[0]!r}); delete it to have it made again")
     return arrays

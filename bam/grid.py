@@ -19,10 +19,15 @@ def expand(settings: dict[str, Any], model: type[BaseModel]) -> Iterator[tuple[d
     >>> [varied for varied, _ in expand({"epochs": [1, 2], "batch_size": 8}, Settings)]
     [{'epochs': 1}, {'epochs': 2}]
     """
-    axes = dict(_axes(settings, model, ()))
-    for values in itertools.product(*axes.values()):
-        varied = dict(zip(axes, values, strict=True))
+    named = dict(_axes(settings, model, ()))
+    for values in itertools.product(*named.values()):
+        varied = dict(zip(named, values, strict=True))
         yield {".".join(path): v for path, v in varied.items()}, _filled(settings, varied, ())
+
+
+def axes(settings: dict[str, Any], model: type[BaseModel]) -> dict[str, list[Any]]:
+    """Return the grid's axes: dotted key -> values."""
+    return {".".join(path): values for path, values in _axes(settings, model, ())}
 
 
 def _axes(settings: Any, model: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], list[Any]]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from bam.metrics import accuracy, class_accuracies, class_difference
 
+TIE_DECIMALS = 12
 Score = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
 
@@ -44,10 +45,10 @@ LABEL_RULES: dict[str, Score] = {
 
 
 def best_epoch(scores: np.ndarray) -> int:
-    """Return the position of the best score; the earliest wins ties.
+    """Return the position of the best score; the earliest wins ties, also those that rounding splits.
 
     Parameters
     ----------
     scores : float array of shape (E,), E >= 1
     """
-    return int(np.argmax(scores))
+    return int(np.argmax(np.round(scores, TIE_DECIMALS)))

@@ -97,8 +97,8 @@ def worst_group_accuracy(
         If a group is empty that the data set does not declare empty.
     """
     empty = np.isnan(accuracies).reshape(-1, len(names)).any(axis=0)
-    for name in np.array(names)[empty]:
-        if name not in declared_empty:
+    for name, is_empty in zip(names, empty, strict=True):
+        if is_empty and name not in declared_empty:
             raise DataError(f"group {name!r} has no example; declare the cell empty or mend the split")
     return np.asarray(accuracies[..., ~empty].min(axis=-1))
 

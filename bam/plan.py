@@ -140,7 +140,7 @@ def _cell(arm: Arm, dataset: str, method: str, setting: Setting, seed: int, sour
     return Cell(arm.name, dataset, method, setting, seed, run, stage1)
 
 
-def _run(
+def _run(  # noqa: PLR0913  (the parts of one spec)
     study: Study,
     step: Step,
     method: str,

@@ -42,7 +42,7 @@ def named(study: Study, dataset: str | None, method: str) -> str:
     return dataset
 
 
-def run(
+def run(  # noqa: PLR0913  (the options of the verb)
     config: str, *, dataset: str | None, method: str, seed: int, out: Path, data: Path, sources: Path, device: str
 ) -> None:
     """Train every setting of a method, select by every rule, and print test accuracies in percent."""

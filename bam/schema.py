@@ -1,6 +1,7 @@
 """A JSON schema of study configs, for editors: `python -m bam.schema > config/schema.json`."""
 
 import json
+import sys
 from typing import Any
 
 from bam import catalogue
@@ -65,4 +66,4 @@ def _per_seed(node: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(study_schema(), indent=2, ensure_ascii=False))  # noqa: T201
+    sys.stdout.write(json.dumps(study_schema(), indent=2, ensure_ascii=False) + "\n")

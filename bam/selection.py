@@ -5,6 +5,7 @@ epochs per seed; with scope "per_seed" both are chosen per seed. Ties go to the 
 then to the setting that comes first in the config. Nothing here can see a test prediction.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bam.errors import DataError, RunError
-from bam.label_rules import LABEL_RULES, best_epoch
+from bam.label_rules import LABEL_RULES, TIE_DECIMALS, best_epoch
 from bam.metrics import adjusted_accuracy, group_accuracies, worst_group_accuracy
 
 Needs = Literal["none", "val", "train+val"]
@@ -71,9 +72,17 @@ def error_cells(labels: np.ndarray, missed: np.ndarray, n_classes: int) -> np.nd
     """Return the cells class x (missed by the bias-amplified model?) as bool of shape (n, K).
 
     Cells of fewer than 5 examples are left out; they say more about luck than about the model.
+
+    Raises
+    ------
+    DataError
+        If no cell is left.
     """
     cells = [(labels == label) & (missed == flag) for label in range(n_classes) for flag in (False, True)]
-    return np.stack([cell for cell in cells if cell.sum() >= SMALLEST_CELL], axis=1)
+    large = [cell for cell in cells if cell.sum() >= SMALLEST_CELL]
+    if not large:
+        raise DataError(f"validation has no class x error cell of {SMALLEST_CELL} examples; use a larger split")
+    return np.stack(large, axis=1)
 
 
 def worst_error_cell(evidence: Evidence) -> np.ndarray:
@@ -211,9 +220,14 @@ def choose(rule: Rule, settings: Sequence[Sequence[Candidate]], scope: Scope) ->
     complete = [row for row in scored if row is not None]
     if not complete:
         raise RunError("every setting has a failed seed: " + "; ".join(left_out))
-    means = [None if row is None else float(np.mean([s.setting_score for s in row])) for row in scored]
+    means = [None if row is None else _mean_score(row) for row in scored]
     if scope == "per_seed":
-        chosen = [max(per_seed, key=lambda s: s.setting_score) for per_seed in zip(*complete, strict=True)]
+        chosen = [max(per_seed, key=lambda s: _mean_score([s])) for per_seed in zip(*complete, strict=True)]
     else:
-        chosen = max(complete, key=lambda row: float(np.mean([s.setting_score for s in row])))
+        chosen = max(complete, key=_mean_score)
     return Choice(tuple(chosen), tuple(means), tuple(left_out))
+
+
+def _mean_score(row: Sequence[Scored]) -> float:
+    """Return the mean over seeds, exactly independent of their order, so that ties are ties."""
+    return round(math.fsum(scored.setting_score for scored in row) / len(row), TIE_DECIMALS)

@@ -36,7 +36,8 @@ def wilson_interval(n_correct: int, n: int, confidence: float = CONFIDENCE) -> t
     share = n_correct / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # At 0 or n correct a bound is the share itself, which rounding may miss by the last bit.
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
 def over_seeds(values: Sequence[float], pooled: tuple[int, int] | None = None) -> Summary:

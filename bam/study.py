@@ -3,12 +3,11 @@
 import copy
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from bam import catalogue
@@ -16,14 +15,15 @@ from bam.catalogue import suggestion
 from bam.config_errors import config_error
 from bam.errors import ConfigError
 from bam.files import canonical_json
-from bam.grid import expand
+from bam.grid import axes, expand
 from bam.label_rules import LABEL_RULES
 from bam.recipe import Recipe
 from bam.selection import RULES, Scope
 from bam.strict import Strict
+from bam.yaml_files import read_yaml
 
 PER_SEED = "per_seed"
-NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 Scalar = int | float | str | bool
 
 
@@ -96,7 +96,7 @@ class Study:
     def dataset_settings(self, dataset: str, seed: int) -> dict[str, Any]:
         """Return a data set's resolved settings for one seed: `per_seed` becomes the seed."""
         entry = self.file.datasets[dataset]
-        return {key: seed if value == PER_SEED else value for key, value in entry.items()}
+        return _seeded(entry, seed)
 
     def json(self) -> str:
         """Return the content as canonical JSON, which `--study` takes in place of a file."""
@@ -131,28 +131,6 @@ def check_study(content: Any, source: str) -> Study:
     return study
 
 
-def read_yaml(path: Path) -> Any:
-    """Read one YAML file; ConfigError if it is missing, not YAML, or names a key twice."""
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not valid YAML ({' '.join(str(error).split())})") from error
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML's last-one-wins for a key written twice would silently drop a setting."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Refuse a key that stands twice in one mapping."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.MarkedYAMLError(problem=f"key {key!r} stands twice", problem_mark=node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def parse_study(content: Any, source: str) -> Study:
     """Check every part of a study's content by itself, and expand its grids.
 
@@ -166,14 +144,13 @@ def parse_study(content: Any, source: str) -> Study:
     file = _validated(StudyFile, content, f"{source}: ")
     for where, names in (("study", [file.study]), ("datasets", file.datasets), ("analyses", file.analyses)):
         for name in names:
-            if not NAME.match(name):
+            if not NAME.fullmatch(name):
                 raise ConfigError(f"{source}: {where}: {name!r} is not allowed: use letters, digits and _")
     _check_lists(file, source)
     for name, entry in file.datasets.items():
         kind = _named(entry, "kind", f"{source}: datasets.{name}")
         module = catalogue.load("kind", kind, f"{source}: datasets.{name}.kind")
-        resolved = {key: 0 if value == PER_SEED else value for key, value in entry.items()}
-        _validated(module.Settings, resolved, f"{source}: datasets.{name}")
+        _validated(module.Settings, _seeded(entry, 0), f"{source}: datasets.{name}")
     model = _named(file.model, "name", f"{source}: model")
     _validated(catalogue.load("model", model, f"{source}: model.name").Settings, file.model, f"{source}: model")
     settings = {name: _settings(name, entry, source) for name, entry in file.methods.items()}
@@ -229,9 +206,11 @@ def _set(content: dict[str, Any], key: str, value: Any, where: str) -> None:
 def _settings(method: str, entry: dict[str, Any], source: str) -> tuple[Setting, ...]:
     where = f"{source}: methods.{method}"
     module = catalogue.load("method", method, f"{source}: methods")
-    points = list(expand(entry, module.Settings))
-    if not points:
-        raise ConfigError(f"{where}: a list of values is empty, so there is nothing to run")
+    for key, values in axes(entry, module.Settings).items():
+        if not values:
+            raise ConfigError(f"{where}.{key}: the list is empty, so there is nothing to run")
+        _check_once(values, f"{where}.{key}")
+    points = expand(entry, module.Settings)
     return tuple(Setting(varied, _validated(module.Settings, p, where).recipe()) for varied, p in points)
 
 
@@ -242,9 +221,16 @@ def _validated(model: type[BaseModel], content: Any, prefix: str) -> Any:
         raise config_error(error, model, prefix) from error
 
 
+def _seeded(entry: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Resolve `data_seed: per_seed`."""
+    return {**entry, "data_seed": seed} if entry.get("data_seed") == PER_SEED else dict(entry)
+
+
 def _named(entry: dict[str, Any], key: str, where: str) -> str:
-    if not isinstance(entry.get(key), str):
+    if key not in entry:
         raise ConfigError(f"{where}.{key}: is missing, and has no default")
+    if not isinstance(entry[key], str):
+        raise ConfigError(f"{where}.{key}: {entry[key]!r} is not allowed: expected a name")
     return str(entry[key])
 
 
@@ -258,24 +244,34 @@ def _check_lists(file: StudyFile, source: str) -> None:
                 raise ConfigError(
                     f"{source}: {key}: there is no {name!r}{suggestion(name, known)}; there is {', '.join(known)}"
                 )
-    for key, values in (("seeds", file.seeds), ("selection", file.selection), ("keep_weights", file.keep_weights)):
-        twice = [value for value in values if values.count(value) > 1]  # type: ignore[arg-type]
-        if twice:
-            raise ConfigError(f"{source}: {key}: {twice[0]!r} stands twice")
+    lists: dict[str, Sequence[Any]] = {
+        "seeds": file.seeds,
+        "selection": file.selection,
+        "keep_weights": file.keep_weights,
+    }
+    for key, values in lists.items():
+        _check_once(values, f"{source}: {key}")
+    for name, analysis in file.analyses.items():
+        _check_once(analysis.values, f"{source}: analyses.{name}.values")
+
+
+def _check_once(values: Sequence[Any], where: str) -> None:
+    for k, value in enumerate(values):
+        if value in values[:k]:
+            raise ConfigError(f"{where}: {value!r} stands twice")
 
 
 def _check_epochs(study: Study) -> None:
     """Refuse epochs to keep that no run of the method reaches."""
     for method, settings in study.settings.items():
-        recipes = [setting.recipe for setting in settings]
-        n_stage1 = max((r.stage1.epochs for r in recipes if r.stage1), default=0)
-        for recipe in recipes:
-            for epoch in recipe.stage1.watch_epochs if recipe.stage1 else ():
-                if not 1 <= epoch <= n_stage1:
-                    raise ConfigError(
-                        f"{study.source}: methods.{method}.stage1.watch_epochs: {epoch} is beyond "
-                        f"the {n_stage1} stage-1 epochs; stage1.epochs (T) must reach it"
-                    )
+        stages = [setting.recipe.stage1 for setting in settings if setting.recipe.stage1]
+        watched = {epoch for stage in stages for epoch in stage.watch_epochs}
+        n_stage1 = max((stage.epochs for stage in stages), default=0)
+        for epoch in sorted(watched - set(range(1, n_stage1 + 1))):
+            raise ConfigError(
+                f"{study.source}: methods.{method}.stage1.watch_epochs: {epoch} is beyond "
+                f"the {n_stage1} stage-1 epochs; stage1.epochs (T) must reach it"
+            )
     n_epochs = max(s.recipe.final.epochs for settings in study.settings.values() for s in settings)
     for epoch in study.file.keep_logits:
         if not 1 <= epoch <= n_epochs:

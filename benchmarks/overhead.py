@@ -11,6 +11,7 @@ import csv
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -96,20 +97,11 @@ def main() -> None:
     rows = []
     for name, case in CASES.items():
         ours, bare = (make_trainer(*case, auxiliary=False) for _ in range(2))
-        rows.append(
-            (
-                f"epoch / bare loop: {name}",
-                ratios(lambda t=ours: run_epoch(t, 1), lambda t=bare, o=torch_sgd(bare): bare_epoch(t, o)),
-            )
-        )
+        pair = (partial(run_epoch, ours, 1), partial(bare_epoch, bare, torch_sgd(bare)))
+        rows.append((f"epoch / bare loop: {name}", ratios(*pair)))
     for name, *case in [(k, *v) for k, v in CASES.items()] + [LARGE]:
-        with_b, without = (make_trainer(*case, auxiliary=flag) for flag in (True, False))
-        rows.append(
-            (
-                f"with auxiliary variables / without: {name}",
-                ratios(lambda t=with_b: run_epoch(t, 1), lambda t=without: run_epoch(t, 1)),
-            )
-        )
+        pair = tuple(partial(run_epoch, make_trainer(*case, auxiliary=flag), 1) for flag in (True, False))
+        rows.append((f"with auxiliary variables / without: {name}", ratios(*pair)))
     table = Table("ratio of times", "min", "median", "max", title=f"{N_PAIRS} alternating pairs, one thread")
     out = Path(__file__).with_name("overhead.csv")
     with open(out, "w", newline="") as file:

@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
         app.command(name=verb.__name__, rich_help_panel="For people")(verb)
 
 
-def run(
+def run(  # noqa: PLR0913  (a verb's options)
     config: Config,
     method: Annotated[str, typer.Option(help="Key of `methods:`.")],
     out: Annotated[Path, typer.Option(help="Folder for predictions, weights, selection and evaluation.")],
@@ -121,7 +121,7 @@ def verify(
     _conclude(summary, problems)
 
 
-def export(
+def export(  # noqa: PLR0913  (a verb's options)
     config: Config,
     method: Annotated[str, typer.Option(help="Key of `methods:`.")],
     out: Annotated[Path, typer.Option(help="Folder for model.safetensors, model.json and the model card.")],

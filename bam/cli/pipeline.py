@@ -50,7 +50,7 @@ def annotate(
     step(options.read_settings(settings), raw, out)
 
 
-def stage1(
+def stage1(  # noqa: PLR0913  (a verb's options)
     spec: options.Spec,
     data: options.Prepared,
     predictions: options.Predictions,
@@ -82,7 +82,7 @@ def error_set(
     step(predictions, labels, out)
 
 
-def stage2(
+def stage2(  # noqa: PLR0913  (a verb's options)
     spec: options.Spec,
     data: options.Prepared,
     error_set: Annotated[Path, typer.Option(help="error_set.npz of the stage-1 run.")],
@@ -119,7 +119,7 @@ def train(
     step(parsed, data, groups, files, device)
 
 
-def select(
+def select(  # noqa: PLR0913  (a verb's options)
     study: options.StudyOption,
     dataset: Annotated[str, typer.Option(help="Key of `datasets:`.")],
     method: Annotated[str, typer.Option(help="Key of `methods:`.")],

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import importlib.util
 import os
+import zlib
 from pathlib import Path
 
 from bam.data.sources import PackageSource, RawFile, RawSet
@@ -54,7 +55,7 @@ def _take(path: Path | None, unpack: str | None, raw_file: RawFile, target: Path
         return "is missing"
     try:
         contents = gzip.decompress(path.read_bytes()) if unpack == "gzip" else path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         return f"cannot be read ({error})"
     problem = _problem(contents, raw_file)
     if problem is None:

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import Field, ValidationError
 
+from bam.config_errors import config_error
 from bam.errors import ConfigError
 from bam.strict import Strict
+from bam.yaml_files import read_yaml
 
 
 class PackageSource(Strict):
@@ -43,10 +44,13 @@ def read_sources(path: Path) -> dict[str, RawSet]:
     ConfigError
         If it is missing or not of the typed form above.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return {name: RawSet.model_validate(entry) for name, entry in content.items()}
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, ValidationError, AttributeError) as error:
-        raise ConfigError(f"{path}: {str(error).splitlines()[0]} ({' '.join(str(error).split())})") from error
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected raw sets by name; see config/README.md")
+    sets: dict[str, RawSet] = {}
+    for name, entry in content.items():
+        try:
+            sets[name] = RawSet.model_validate(entry)
+        except ValidationError as error:
+            raise config_error(error, RawSet, f"{path}: {name}") from error
+    return sets

@@ -19,7 +19,7 @@ def error_set(predictions: Path, labels: Path, out: Path) -> None:
     """
     try:
         truth = np.load(labels, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{labels}: cannot be read ({error})") from error
     stage1 = read_predictions(predictions, n_examples=len(truth))
     write_error_set(out, find(stage1.classes[-1], truth), stage1.failed)

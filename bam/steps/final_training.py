@@ -1,7 +1,6 @@
 """The training whose epochs are selected, and its predictions of every epoch."""
 
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +9,12 @@ import numpy as np
 import torch
 
 from bam.artifacts import Predictions, write_predictions
+from bam.data.examples import SPLITS, Split
 from bam.data.prepared import open_inputs, open_labels, read_manifest
+from bam.errors import DataError
 from bam.label_rules import LABEL_RULES, best_epoch
-from bam.progress import track
 from bam.recipe import RunSpec
-from bam.steps.outputs import Clock, write_record, write_timing
+from bam.steps.outputs import Meter, write_record, write_timing
 from bam.training.build import Extras, build_model, build_trainer, set_up_torch
 from bam.training.inputs import ImageInputs, image_inputs
 from bam.training.loop import DivergedError, Trainer, epochs
@@ -65,7 +65,7 @@ class History:
     weights: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)
 
 
-def train_and_predict(
+def train_and_predict(  # noqa: PLR0913  (what one-stage and two-stage methods each need)
     spec: RunSpec,
     prepared: Path,
     files: TrainFiles,
@@ -84,11 +84,12 @@ def train_and_predict(
     failed
         Why the stage 1 below failed, or empty; then nothing is trained and the run is marked.
     """
-    start = time.perf_counter()
-    where = set_up_torch(spec.threads, device)
+    meter, where = Meter(), set_up_torch(spec.threads, device)
     manifest = read_manifest(prepared)
-    inputs = {s: image_inputs(open_inputs(prepared, manifest, s), manifest, where) for s in ("train", "val", "test")}
+    inputs = {s: image_inputs(open_inputs(prepared, manifest, s), manifest, where) for s in SPLITS}
     labels = open_labels(prepared, manifest, "train")
+    _check_length("the error set", extras.error_set, len(labels))
+    _check_length("the group file", extras.groups, len(labels))
     model = build_model(spec, manifest)
     if weights is not None:
         model.load_state_dict(weights)
@@ -96,32 +97,27 @@ def train_and_predict(
         spec.training, model, inputs["train"], labels, manifest.n_classes, seed=spec.seed, extras=extras
     )
     history = History(open_labels(prepared, manifest, "val"), manifest.n_classes)
-    training, evaluation = Clock(), Clock()
-    finished = epochs(trainer, spec.training.epochs)
+    total = 0 if failed else spec.training.epochs
     try:
-        for _ in track(range(0 if failed else spec.training.epochs), spec.training.epochs, "training"):
-            with training.running():
-                epoch, loss = next(finished)
-            with evaluation.running():
+        for epoch, loss in meter.epochs(epochs(trainer, spec.training.epochs), total, "training"):
+            with meter.evaluation.running():
                 _predict(history, trainer, epoch, loss, inputs, spec)
     except DivergedError as error:
         failed = f"training stopped: {error}"
-    if failed:
         logger.warning(failed)
     _write(history, trainer, inputs, files, failed)
     outputs = {"val": files.val, "test": files.test, **{f"weights/{r}": p for r, p in files.weights.items()}}
     write_record(files.record, spec, device, outputs)
-    write_timing(
-        files.timing,
-        wall=time.perf_counter() - start,
-        training=training.seconds,
-        evaluation=evaluation.seconds,
-        n_visited=len(trainer.order(1)) * len(history.epochs),
-    )
+    write_timing(files.timing, meter, n_visited=len(trainer.order(1)) * len(history.epochs))
+
+
+def _check_length(what: str, array: np.ndarray | None, n_examples: int) -> None:
+    if array is not None and len(array) != n_examples:
+        raise DataError(f"{what} is about {len(array):,} examples, the training split has {n_examples:,}")
 
 
 def _predict(
-    history: History, trainer: Trainer, epoch: int, loss: float, inputs: Mapping[str, ImageInputs], spec: RunSpec
+    history: History, trainer: Trainer, epoch: int, loss: float, inputs: Mapping[Split, ImageInputs], spec: RunSpec
 ) -> None:
     history.epochs.append(epoch)
     history.losses.append(loss)
@@ -137,7 +133,7 @@ def _predict(
 
 
 def _write(
-    history: History, trainer: Trainer, inputs: Mapping[str, ImageInputs], files: TrainFiles, failed: str
+    history: History, trainer: Trainer, inputs: Mapping[Split, ImageInputs], files: TrainFiles, failed: str
 ) -> None:
     when, losses = np.array(history.epochs), np.array(history.losses)
     sides = (

@@ -6,11 +6,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 from bam.files import sha256_file, write_json
+from bam.progress import track
 from bam.recipe import RunSpec
 
 PACKAGES = ("torch", "numpy", "safetensors")
@@ -28,6 +29,24 @@ class Clock:
         start = time.perf_counter()
         yield
         self.seconds += time.perf_counter() - start
+
+
+@dataclass
+class Meter:
+    """What a training spends: seconds since its start, on training and on evaluation."""
+
+    training: Clock = field(default_factory=Clock)
+    evaluation: Clock = field(default_factory=Clock)
+    started: float = field(default_factory=time.perf_counter)
+
+    def epochs(
+        self, finished: Iterator[tuple[int, float]], total: int, description: str
+    ) -> Iterator[tuple[int, float]]:
+        """Yield the (epoch, loss) pairs of `bam.training.loop.epochs`, timed and with progress."""
+        for _ in track(range(total), total, description):
+            with self.training.running():
+                item = next(finished)
+            yield item
 
 
 def write_record(path: Path, spec: RunSpec, device: str, outputs: Mapping[str, Path]) -> None:
@@ -49,23 +68,24 @@ def write_record(path: Path, spec: RunSpec, device: str, outputs: Mapping[str, P
     )
 
 
-def write_timing(path: Path, *, wall: float, training: float, evaluation: float, n_visited: int) -> None:
+def write_timing(path: Path, meter: Meter, n_visited: int) -> None:
     """Write `timing.json`, read by the cost table and nothing else.
 
     Parameters
     ----------
-    wall, training, evaluation
-        Seconds; wall starts when the step does, after the interpreter's own start.
+    meter
+        Its wall time starts when the step does, after the interpreter's own start.
     n_visited
         Training examples visited, repeats counted.
     """
+    training = meter.training.seconds
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     write_json(
         path,
         {
-            "wall_s": wall,
+            "wall_s": time.perf_counter() - meter.started,
             "training_s": training,
-            "evaluation_s": evaluation,
+            "evaluation_s": meter.evaluation.seconds,
             "peak_memory_bytes": peak,
             "examples_per_s": n_visited / training if training > 0 else None,
         },

@@ -1,7 +1,6 @@
 """Stage 1: amplify the bias, and keep what the amplified model predicts without its crutch."""
 
 import logging
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,9 +8,8 @@ import numpy as np
 
 from bam.artifacts import Predictions, read_auxiliary, read_predictions, write_auxiliary, write_predictions
 from bam.data.prepared import open_inputs, open_labels, read_manifest
-from bam.progress import track
 from bam.recipe import RunSpec
-from bam.steps.outputs import Clock, write_record, write_timing
+from bam.steps.outputs import Meter, write_record, write_timing
 from bam.training.build import Extras, build_model, build_trainer, set_up_torch
 from bam.training.inputs import ImageInputs, image_inputs
 from bam.training.loop import DivergedError, Trainer, epochs
@@ -68,8 +66,7 @@ def stage1(spec: RunSpec, prepared: Path, files: Stage1Files, previous: Stage1Fi
         The finished run of the same settings at a lower T to go on from; the result is, bit
         for bit, that of one run from the start.
     """
-    start = time.perf_counter()
-    where = set_up_torch(spec.threads, device)
+    meter, where = Meter(), set_up_torch(spec.threads, device)
     manifest = read_manifest(prepared)
     train = image_inputs(open_inputs(prepared, manifest, "train"), manifest, where)
     val = image_inputs(open_inputs(prepared, manifest, "val"), manifest, where)
@@ -77,61 +74,53 @@ def stage1(spec: RunSpec, prepared: Path, files: Stage1Files, previous: Stage1Fi
     trainer = build_trainer(
         spec.training, build_model(spec, manifest), train, labels, manifest.n_classes, seed=spec.seed, extras=Extras()
     )
-    snapshots, done = Snapshots(), 0
-    if previous is not None:
-        done = _resume(trainer, previous, snapshots, spec)
-    training, evaluation = Clock(), Clock()
-    failed = ""
-    finished = epochs(trainer, spec.training.epochs, first=done + 1)
+    snapshots = Snapshots()
+    done, failed = (0, "") if previous is None else _resume(trainer, previous, snapshots, spec)
+    total = 0 if failed else spec.training.epochs - done
     try:
-        for _ in track(range(done, spec.training.epochs), spec.training.epochs - done, "stage 1"):
-            with training.running():
-                epoch, loss = next(finished)
+        for epoch, loss in meter.epochs(epochs(trainer, spec.training.epochs, first=done + 1), total, "stage 1"):
             if epoch in spec.training.watch_epochs or epoch == spec.training.epochs:
-                with evaluation.running():
-                    _keep(snapshots, trainer, epoch, loss, val)
+                _keep(snapshots, trainer, epoch, loss, val, meter)
     except DivergedError as error:
         failed = f"stage 1 stopped: {error}"
         logger.warning(failed)
-        _keep(snapshots, trainer, spec.training.epochs, float("nan"), val)
+    if failed:
+        _keep(snapshots, trainer, spec.training.epochs, float("nan"), val, meter)
     _write(trainer, snapshots, files, failed)
-    outputs = {"train": files.train, "val": files.val, "auxiliary": files.auxiliary, "model": files.model}
-    write_record(files.record, spec, device, outputs)
-    write_timing(
-        files.timing,
-        wall=time.perf_counter() - start,
-        training=training.seconds,
-        evaluation=evaluation.seconds,
-        n_visited=len(labels) * (spec.training.epochs - done),
-    )
+    names = ("train", "val", "auxiliary", "model", "state")
+    write_record(files.record, spec, device, {name: getattr(files, name) for name in names})
+    write_timing(files.timing, meter, n_visited=len(labels) * total)
 
 
-def _keep(snapshots: Snapshots, trainer: Trainer, epoch: int, loss: float, val: ImageInputs) -> None:
+def _keep(snapshots: Snapshots, trainer: Trainer, epoch: int, loss: float, val: ImageInputs, meter: Meter) -> None:
     snapshots.epochs.append(epoch)
     snapshots.losses.append(loss)
-    snapshots.train.append(classes_of(predict_logits(trainer.model, trainer.inputs)))
-    snapshots.val.append(classes_of(predict_logits(trainer.model, val)))
+    with meter.evaluation.running():
+        snapshots.train.append(classes_of(predict_logits(trainer.model, trainer.inputs)))
+        snapshots.val.append(classes_of(predict_logits(trainer.model, val)))
     objective = trainer.objective
     assert isinstance(objective, AuxiliaryObjective)
     snapshots.auxiliary[epoch] = objective.scaled().cpu().numpy()
 
 
-def _resume(trainer: Trainer, previous: Stage1Files, snapshots: Snapshots, spec: RunSpec) -> int:
-    """Load the state of a lower T and its snapshots of watched epochs; return that T."""
+def _resume(trainer: Trainer, previous: Stage1Files, snapshots: Snapshots, spec: RunSpec) -> tuple[int, str]:
+    """Load the state of a lower T and its snapshots of watched epochs; return that T, and why it failed if so."""
     trainer.model.load_state_dict(load_tensors(previous.model))
     state = load_tensors(previous.state)
     trainer.optimizer.load(state)
     trainer.objective.load(state)
     train, val = read_predictions(previous.train), read_predictions(previous.val)
     auxiliary = read_auxiliary(previous.auxiliary)
-    for k, epoch in enumerate(train.epochs.tolist()):
+    # A failed run files the model it stopped at under its T, an epoch it never finished.
+    finished = train.epochs.tolist()[: -1 if train.failed else None]
+    for k, epoch in enumerate(finished):
         if epoch in spec.training.watch_epochs:
             snapshots.epochs.append(epoch)
             snapshots.losses.append(float(train.train_loss[k]))
             snapshots.train.append(train.classes[k])
             snapshots.val.append(val.classes[k])
             snapshots.auxiliary[epoch] = auxiliary[epoch]
-    return int(train.epochs[-1])
+    return int(train.epochs[-1]), train.failed
 
 
 def _write(trainer: Trainer, snapshots: Snapshots, files: Stage1Files, failed: str) -> None:

@@ -21,11 +21,10 @@ def cost_table(plan: Plan, layout: Layout) -> Table:
     timings: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
     read: dict[str, dict[str, Any]] = {}
     for cell in plan.cells:
-        for run in (cell.stage1, cell.run):
-            if run is not None:
-                if run.name not in read:
-                    read[run.name] = _read(layout, run.name)
-                timings.setdefault((cell.dataset, cell.method, run.spec.step), {})[run.name] = read[run.name]
+        for run in [cell.run] if cell.stage1 is None else [cell.stage1, cell.run]:
+            if run.name not in read:
+                read[run.name] = _read(layout, run.name)
+            timings.setdefault((cell.dataset, cell.method, run.spec.step), {})[run.name] = read[run.name]
     rows = [_row(key, list(runs.values())) for key, runs in timings.items()]
     frame = pd.DataFrame(rows, columns=COLUMNS, dtype=object)
     return Table(

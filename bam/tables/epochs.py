@@ -1,5 +1,7 @@
 """Validation and test accuracies at every epoch of the settings that were chosen."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
@@ -34,15 +36,14 @@ def epochs_table(plan: Plan, layout: Layout) -> Table:
     """Return a row for each epoch and seed of the setting that ClassDiff (else the first rule) chose."""
     truth, frames = Truth(layout), []
     datasets = {cell.run.name: cell.run.dataset for cell in main_cells(plan)}
-    for dataset in plan.study.file.datasets:
-        for method in plan.study.settings:
-            rule = epochs_rule(plan, method)
-            for chosen in read_selection(layout, plan.arms[0].name, (dataset, method, rule))["chosen"]:
-                if chosen["run"] not in datasets:
-                    raise DataError(f"selection names run {chosen['run']}, not of this study; run `bam select` again")
-                series = _series(chosen["run"], datasets[chosen["run"]], truth)
-                head = {"dataset": dataset, "method": method, "selection": rule}
-                frames.append(series.assign(**head, setting=setting_text(chosen["setting"]), seed=chosen["seed"]))
+    for dataset, method in itertools.product(plan.study.file.datasets, plan.study.settings):
+        rule = epochs_rule(plan, method)
+        for chosen in read_selection(layout, plan.arms[0].name, (dataset, method, rule))["chosen"]:
+            if chosen["run"] not in datasets:
+                raise DataError(f"selection names run {chosen['run']}, not of this study; run `bam select` again")
+            series = _series(chosen["run"], datasets[chosen["run"]], truth)
+            head = {"dataset": dataset, "method": method, "selection": rule}
+            frames.append(series.assign(**head, setting=setting_text(chosen["setting"]), seed=chosen["seed"]))
     frame = pd.concat(frames, ignore_index=True)[COLUMNS]
     shown, notes = _shown(frame, plan.study.file.seeds)
     return Table(

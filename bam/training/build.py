@@ -36,7 +36,7 @@ def build_model(spec: RunSpec, manifest: Manifest) -> nn.Module:
     return model
 
 
-def build_trainer(
+def build_trainer(  # noqa: PLR0913  (a training is just these)
     training: Training,
     model: nn.Module,
     inputs: ImageInputs,

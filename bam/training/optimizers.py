@@ -34,7 +34,7 @@ class Optimizer:
         self.learning_rate = settings.learning_rate
         named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
         self.names = [name for name, _ in named]
-        self.parameters = [parameter for _, parameter in named]
+        self.parameters: list[Tensor] = [parameter for _, parameter in named]
         kept = ("momentum_buffer",) if isinstance(settings, Sgd) else ("exp_avg", "exp_avg_sq")
         # A momentum buffer of zeros takes the first gradient exactly, as torch's own first step does.
         self.buffers = {kind: [torch.zeros_like(p) for p in self.parameters] for kind in kept}

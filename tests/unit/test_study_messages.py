@@ -31,7 +31,7 @@ BAD = [
     ({LR: "2.5e3"}, "methods.erm.optimizer.learning_rate: '2.5e3' is text in YAML, not a number; write 2.5e+3"),
     ({LR: 0}, "methods.erm.optimizer.learning_rate: 0 is not allowed: should be greater than 0"),
     ({LR: "fast"}, "methods.erm.optimizer.learning_rate: 'fast' is not allowed: should be a valid number"),
-    ({LR: []}, "methods.erm: a list of values is empty, so there is nothing to run"),
+    ({LR: []}, "methods.erm.optimizer.learning_rate: the list is empty, so there is nothing to run"),
     (
         {"methods__erm__optimizer__name": "sdg"},
         "methods.erm.optimizer: there is no 'sdg' (did you mean 'sgd'?); there is sgd, adamw",
