@@ -139,6 +139,13 @@ class _Problem:
 
 def _problem(train: Arrays, val: Arrays, seed: int, device: torch.device) -> _Problem:
     (x_train, y_train), (x_val, y_val) = _checked(train, "train"), _checked(val, "val")
+    n_classes = int(y_train.max()) + 1
+    if x_val.shape[1:] != x_train.shape[1:]:
+        raise DataError(f"val: inputs have shape {x_val.shape[1:]}, those of train {x_train.shape[1:]}")
+    for name, labels in (("train", y_train), ("val", y_val)):
+        if set(labels.tolist()) != set(range(n_classes)):
+            seen = ", ".join(map(str, sorted(set(labels.tolist()))))
+            raise DataError(f"{name}: labels must be all of 0 to {n_classes - 1} (the largest of train), got {seen}")
     mean, std = channel_statistics(x_train)
     return _Problem(
         inputs=ImageInputs(x_train, mean, std, device),
@@ -146,7 +153,7 @@ def _problem(train: Arrays, val: Arrays, seed: int, device: torch.device) -> _Pr
         val_inputs=ImageInputs(x_val, mean, std, device),
         val_labels=y_val,
         input_shape=x_train.shape[1:],
-        n_classes=int(y_train.max()) + 1,
+        n_classes=n_classes,
         mean=mean,
         std=std,
         seed=seed,
@@ -190,7 +197,7 @@ def _recipe(stage1: Mapping[str, Any], stage2: Mapping[str, Any]) -> Recipe:
 
 def _checked(arrays: Arrays, name: str) -> Arrays:
     inputs, labels = np.ascontiguousarray(arrays[0]), np.asarray(arrays[1], dtype=np.int64)
-    if inputs.dtype != np.uint8 or inputs.ndim != 4 or len(inputs) != len(labels):
+    if inputs.dtype != np.uint8 or inputs.ndim != 4 or labels.shape != (len(inputs),) or len(inputs) == 0:
         raise DataError(
             f"{name}: expected uint8 inputs of shape (n, channels, height, width) and n labels, "
             f"got {inputs.dtype} {inputs.shape} and {labels.shape}"
@@ -201,7 +208,9 @@ def _checked(arrays: Arrays, name: str) -> Arrays:
 def _network(network: Network, input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
     if callable(network):
         return network(input_shape, n_classes)
-    module = catalogue.load("model", str(network.get("name")), "network")
+    if "name" not in network:
+        raise ConfigError(f"network: its key 'name' is missing; there is {', '.join(catalogue.names('model'))}")
+    module = catalogue.load("model", str(network["name"]), "network.name")
     try:
         model: nn.Module = module.build(module.Settings.model_validate(dict(network)), input_shape, n_classes)
     except ValidationError as error:

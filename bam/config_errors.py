@@ -23,7 +23,8 @@ def config_error(error: ValidationError, model: type[BaseModel], prefix: str) ->
     prefix
         File and key path above the validated part, e.g. ``"config/x.yaml: methods.erm"``.
     """
-    problem = error.errors()[0]
+    # An unknown key first: a misspelt one is also a missing one, and says less as that.
+    problem = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     path, fields = _walk(model, problem["loc"])
     where = prefix + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
     where = where.replace(": .", ": ")

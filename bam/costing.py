@@ -15,7 +15,7 @@ from bam.recipe import Upweighted
 if TYPE_CHECKING:
     import torch
 
-JOB_OVERHEAD_S = 3.0  # interpreter, import of torch, Snakemake's own work
+JOB_OVERHEAD_S = 2.0  # interpreter, import of torch, Snakemake's own work
 N_TIMED_STEPS = 20
 INTERPRETER_BYTES = 400e6
 FLOAT_BYTES = 4

@@ -13,7 +13,7 @@ FEW = 10
 
 
 def examine(prepared: Path, groups: Path) -> tuple[str, list[str]]:
-    """Return a description of a prepared data set and a list of problems, each with advice.
+    """Return a description of a prepared data set, with notes on thin groups, and a list of problems with advice.
 
     Raises
     ------
@@ -37,21 +37,26 @@ def examine(prepared: Path, groups: Path) -> tuple[str, list[str]]:
         counts = parts.membership.sum(axis=0)
         named = ", ".join(f"{name}: {count:,}" for name, count in zip(scheme.names, counts, strict=True))
         lines.append(f"  {split:5} classes {' / '.join(map(str, classes))}; groups {named}")
-        problems += _thin_groups(split, scheme.names, counts, scheme.declared_empty)
+        lines += _thin_groups(scheme.names, counts)
+        problems += _empty_groups(split, scheme.names, counts, scheme.declared_empty)
     problems += _duplicates(prepared, manifest)
-    return "\n".join(lines), problems
+    return "\n".join(lines), [f"{prepared.name}: {problem}" for problem in problems]
 
 
-def _thin_groups(split: str, names: tuple[str, ...], counts: np.ndarray, declared_empty: tuple[str, ...]) -> list[str]:
-    problems = []
-    for name, count in zip(names, counts, strict=True):
-        if count == 0 and name not in declared_empty:
-            problems.append(f"{split}: group {name!r} is empty: worst-group accuracy is undefined; declare it empty")
-        elif 0 < count < FEW:
-            problems.append(
-                f"{split}: group {name!r} has {count} examples: one of them is {100 / count:.0f} points of its accuracy"
-            )
-    return problems
+def _thin_groups(names: tuple[str, ...], counts: np.ndarray) -> list[str]:
+    return [
+        f"        note: {name!r} has {count} examples; one of them is {100 / count:.0f} points of its accuracy"
+        for name, count in zip(names, counts, strict=True)
+        if 0 < count < FEW
+    ]
+
+
+def _empty_groups(split: str, names: tuple[str, ...], counts: np.ndarray, declared_empty: tuple[str, ...]) -> list[str]:
+    return [
+        f"{split}: group {name!r} is empty, so worst-group accuracy is undefined; declare it empty or split again"
+        for name, count in zip(names, counts, strict=True)
+        if count == 0 and name not in declared_empty
+    ]
 
 
 def _duplicates(folder: Path, manifest: Manifest) -> list[str]:

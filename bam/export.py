@@ -30,8 +30,13 @@ def export(  # noqa: PLR0913  (what names one model)
     from bam.training.state import load_tensors, save_tensors
 
     chosen = _chosen(plan, layout, dataset=dataset, method=method, rule=rule, seed=seed)
+    if chosen["run"] not in plan.trainings:
+        raise RunError(f"{chosen['run']}: was chosen by another config or other code; run the study again")
     run = plan.trainings[chosen["run"]]
-    weights = load_tensors(layout.weights(run.name) / f"{rule}.safetensors")
+    path = layout.weights(run.name) / f"{rule}.safetensors"
+    if not path.exists():
+        raise RunError(f"{path}: is missing; make it again with: snakemake --cores 1 {path}")
+    weights = load_tensors(path)
     manifest = read_manifest(layout.prepared(run.dataset.data_id))
     description = {
         "schema": MODEL_SCHEMA,

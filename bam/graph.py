@@ -2,7 +2,9 @@
 
 A run's folder name holds its id, and the id everything that can change the run; so a job whose
 files are all there needs nothing, and asks for no input. Then no time stamp, no missing raw file
-and no added lower T can make Snakemake repeat it.
+and no added lower T can make Snakemake repeat it. For the same reason the training rules' params
+take `input` as an argument: Snakemake records no such params, so that a new lower T to go on from,
+or another device, repeats nothing that is there.
 """
 
 import os
@@ -185,9 +187,9 @@ class Graph:
 
     # Selection
 
-    def part(self, arm: str, dataset: str, method: str) -> str:
+    def part(self, arm: str, dataset: str, method: str, rule: str) -> str:
         """Return the study cut down to what one selection chooses among, as JSON."""
-        return self._arms[arm].study.only(dataset, method).json()
+        return self._arms[arm].study.only(dataset, method, [rule]).json()
 
     def select_inputs(self, arm: str, dataset: str, method: str, rule: str) -> list[str]:
         """Return the validation predictions and labels that a rule reads, and groups for oracles."""
@@ -238,12 +240,14 @@ class Graph:
         return [str(path) for path in figure_step.inputs(name, self.layout)]
 
     def tables(self) -> list[str]:
-        """Return every table of the study, as csv."""
-        return [str(self.layout.table(name, "csv")) for name in table_step.names(self.plan)]
+        """Return every table of the study, in every format."""
+        names = table_step.names(self.plan)
+        return [str(self.layout.table(name, suffix)) for name in names for suffix in ("csv", "md", "tex")]
 
     def figures(self) -> list[str]:
-        """Return every figure of the study, as pdf."""
-        return [str(self.layout.figure(name, "pdf")) for name in figure_step.names(self.plan)]
+        """Return every figure of the study, in every format, with its caption."""
+        names = figure_step.names(self.plan)
+        return [str(self.layout.figure(name, suffix)) for name in names for suffix in ("pdf", "png", "svg", "txt")]
 
     def all_runs(self) -> str:
         """Return a digest of all runs of the study."""

@@ -27,8 +27,10 @@ def show(results: Path) -> None:
     path = results / "tables" / "main.csv"
     try:
         frame = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); run the study first") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); run the study first") from error
+    except ValueError as error:
+        raise DataError(f"{path}: is not a table ({error}); delete it and run the study again") from error
     table = Table(
         "data set", "method", "rule", "groups seen", *METRICS.values(), title="test accuracy, %, mean ± std over seeds"
     )
@@ -40,7 +42,7 @@ def show(results: Path) -> None:
         previous = values[:2]
         by_metric = rows.set_index("metric")
         table.add_row(*map(str, values), *(_percent(by_metric, metric) for metric in METRICS))
-    console = Console(width=max(100, Console().width))
+    console = Console(width=max(120, Console().width))
     console.print(table)
     figures = sorted((results / "figures").glob("*.pdf"))
     for what, paths in (("tables", [results / "tables"]), ("figures", figures), ("report", [results / "report.html"])):

@@ -14,7 +14,6 @@ from bam import catalogue
 from bam.catalogue import suggestion
 from bam.config_errors import config_error
 from bam.errors import ConfigError
-from bam.files import canonical_json
 from bam.grid import axes, expand
 from bam.label_rules import LABEL_RULES
 from bam.recipe import Recipe
@@ -81,11 +80,12 @@ class Study:
         """The study's name, also its folder under results/."""
         return self.file.study
 
-    def only(self, dataset: str, method: str) -> "Study":
-        """Return the same study with one data set and one method, without analyses."""
+    def only(self, dataset: str, method: str, rules: Sequence[str] = ()) -> "Study":
+        """Return the same study with one data set, one method and (if given) some rules, without analyses."""
         content = {key: value for key, value in self.content.items() if key != "analyses"}
         content["datasets"] = {dataset: self.content["datasets"][dataset]}
         content["methods"] = {method: self.content["methods"][method]}
+        content["selection"] = list(rules) or self.content["selection"]
         return parse_study(content, self.source)
 
     def rules_for(self, method: str) -> list[str]:
@@ -99,8 +99,8 @@ class Study:
         return _seeded(entry, seed)
 
     def json(self) -> str:
-        """Return the content as canonical JSON, which `--study` takes in place of a file."""
-        return canonical_json(self.content)
+        """Return the content as JSON, which `--study` takes in place of a file; its order is the config's."""
+        return json.dumps(self.content, separators=(",", ":"))
 
 
 def read_study(source: str) -> Study:

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
+
+from bam.artifacts import read_error_set, read_predictions
 from bam.data.prepared import corrupt_files, read_manifest
+from bam.error_set import find
 from bam.errors import DataError
 from bam.files import read_json, sha256_file
 from bam.layout import Layout
@@ -21,9 +25,11 @@ def verify(plan: Plan, layout: Layout) -> tuple[str, list[str]]:
     runs = {**plan.stage1, **plan.trainings}
     problems: list[str] = []
     n_whole = 0
-    for name in runs:
+    for name, run in runs.items():
         if (layout.predictions(name) / "record.json").exists():
             found = _check_run(name, layout)
+            if name in plan.stage1:
+                found += _check_error_set(run, layout)
             problems += found
             n_whole += not found
     stale = [_why_stale(name, runs, layout) for name in _on_disk(layout) if name not in runs]
@@ -55,6 +61,22 @@ def _check_run(name: str, layout: Layout) -> list[str]:
     return problems
 
 
+def _check_error_set(run: Run, layout: Layout) -> list[str]:
+    """Find the error set again from predictions and labels and compare, where all three are there."""
+    path = layout.predictions(run.name) / "error_set.npz"
+    labels = layout.prepared(run.dataset.data_id) / "train" / "labels.npy"
+    if not (path.exists() and labels.exists()):
+        return []
+    try:
+        stored, _ = read_error_set(path)
+        predicted = read_predictions(layout.predictions(run.name) / "train.npz").classes[-1]
+        truth = np.load(labels, allow_pickle=False)
+        is_same = predicted.shape == truth.shape and np.array_equal(stored, find(predicted, truth))
+    except (DataError, OSError, ValueError) as error:
+        return [str(error)]
+    return [] if is_same else [f"{path}: is not the error set of its predictions; delete it to have it made again"]
+
+
 def _output_path(output: str, name: str, layout: Layout) -> Path:
     if output.startswith("weights/"):
         return layout.weights(name) / f"{output.removeprefix('weights/')}.safetensors"
@@ -71,7 +93,7 @@ def _why_stale(name: str, runs: dict[str, Run], layout: Layout) -> str:
             stored = read_json(layout.predictions(name) / "record.json")["spec"]
             planned = run.spec.model_dump(mode="json")
             differing = [key for key in planned if stored.get(key) != planned[key]]
-            return f"{name}: is stale: its {' and '.join(differing)} differ from the config's {candidate}"
+            return f"{name}: is stale: {' and '.join(differing)} in its spec is not that of the config's {candidate}"
     return f"{name}: is stale: this config does not name it"
 
 

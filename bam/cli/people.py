@@ -8,7 +8,7 @@ import typer
 from bam.cli import options
 
 Config = Annotated[str, typer.Argument(help="Study config, e.g. config/digits.yaml.")]
-ResultsRoot = Annotated[Path, typer.Option(help="Folder that holds results/<study>.")]
+StudyResults = Annotated[Path | None, typer.Option(help="Folder of the study's results; default results/<study>.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +35,7 @@ def run(  # noqa: PLR0913  (a verb's options)
 
 def plan(
     config: Config,
-    results: ResultsRoot = Path("results"),
+    results: StudyResults = None,
     data: options.Data = Path("data"),
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
@@ -44,7 +44,7 @@ def plan(
     from bam.layout import Layout
 
     made = options.read_plan(config, sources)
-    typer.echo(describe(made, Layout(data, results / made.study.name)))
+    typer.echo(describe(made, Layout(data, results or Path("results") / made.study.name)))
 
 
 def spec(
@@ -65,7 +65,7 @@ def spec(
 
 def status(
     config: Config,
-    results: ResultsRoot = Path("results"),
+    results: StudyResults = None,
     data: options.Data = Path("data"),
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
@@ -74,7 +74,7 @@ def status(
     from bam.status import status as step
 
     made = options.read_plan(config, sources)
-    typer.echo(step(made, Layout(data, results / made.study.name)))
+    typer.echo(step(made, Layout(data, results or Path("results") / made.study.name)))
 
 
 def show(
@@ -108,7 +108,7 @@ def doctor(
 
 def verify(
     config: Config,
-    results: ResultsRoot = Path("results"),
+    results: StudyResults = None,
     data: options.Data = Path("data"),
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
@@ -117,7 +117,7 @@ def verify(
     from bam.verify import verify as step
 
     made = options.read_plan(config, sources)
-    summary, problems = step(made, Layout(data, results / made.study.name))
+    summary, problems = step(made, Layout(data, results or Path("results") / made.study.name))
     _conclude(summary, problems)
 
 
@@ -128,7 +128,7 @@ def export(  # noqa: PLR0913  (a verb's options)
     dataset: Annotated[str | None, typer.Option(help="Key of `datasets:`; may be left out if there is one.")] = None,
     rule: Annotated[str, typer.Option(help="Label-only rule named in keep_weights.")] = "class_difference",
     seed: Annotated[int, typer.Option(help="One seed of the study.")] = 0,
-    results: ResultsRoot = Path("results"),
+    results: StudyResults = None,
     data: options.Data = Path("data"),
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
@@ -139,7 +139,7 @@ def export(  # noqa: PLR0913  (a verb's options)
 
     made = options.read_plan(config, sources)
     dataset = named(made.study, dataset, method)
-    layout = Layout(data, results / made.study.name)
+    layout = Layout(data, results or Path("results") / made.study.name)
     step(made, layout, dataset=dataset, method=method, rule=rule, seed=seed, out=out)
 
 

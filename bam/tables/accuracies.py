@@ -7,7 +7,7 @@ import pandas as pd
 from bam.layout import Layout
 from bam.plan import Plan
 from bam.statistics import wilson_interval
-from bam.tables.captions import budget, intervals, missing_notes, protocol, seeds_cell
+from bam.tables.captions import budget, intervals, missing_notes, protocol, seeds_cell, validation
 from bam.tables.content import Table
 from bam.tables.evaluations import CHOICE, STATISTICS, read_evaluations, summarise
 from bam.tables.inputs import sweep_arms
@@ -36,6 +36,7 @@ def main_table(plan: Plan, layout: Layout) -> Table:
         caption=f"Test accuracy in percent, study {plan.study.name}. {intervals(plan)} {protocol(plan)}",
         notes=(
             *missing_notes(worded(found), ["dataset", "method", "selection", "metric"]),
+            f"Validation: {validation(plan)}",
             "Needs groups: the splits whose group labels the method's training or the rule sees. "
             "Average: plain over test; adjusted: group accuracies weighted by training group shares.",
         ),

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from bam import catalogue
 from bam.plan import Plan
 from bam.study import PER_SEED, Arm
 from bam.tables.words import method_words
@@ -52,6 +53,19 @@ def draw(plan: Plan) -> str:
     if len(set(redrawn.values())) == 1:
         return f"The data are {anew if all(redrawn.values()) else fixed}."
     return "The data: " + "; ".join(f"{name}, {anew if new else fixed}" for name, new in redrawn.items()) + "."
+
+
+def validation(plan: Plan) -> str:
+    """Return what validation looks like for each data set: label-only rules are helped where it looks like test."""
+    words = {
+        "as_train": "validation shares the training split's correlation",
+        "as_test": "validation looks like test, which helps label-only rules",
+    }
+    kinds = {
+        name: catalogue.load("kind", entry["kind"], "kind").VALIDATION
+        for name, entry in plan.study.file.datasets.items()
+    }
+    return "; ".join(f"{name}: {words[kind]}" for name, kind in kinds.items()) + "."
 
 
 def seeds_cell(n_seeds: int, missing: str) -> str:

@@ -47,19 +47,21 @@ class Optimizer:
 
     @torch.no_grad()
     def step(self) -> None:
-        """Take one step; every parameter must have a gradient."""
-        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        assert len(gradients) == len(self.parameters), "a parameter has no gradient"
+        """Take one step; parameters without a gradient stay as they are, as in torch."""
+        used = [k for k, parameter in enumerate(self.parameters) if parameter.grad is not None]
         if isinstance(self.settings, Sgd):
-            self._sgd_step(gradients, self.settings)
+            self._sgd_step(used, self.settings)
         else:
-            self._adamw_step(gradients, self.settings)
+            self._adamw_step(used, self.settings)
 
-    def _sgd_step(self, gradients: list[Tensor], settings: Sgd) -> None:
+    def _gradients(self, used: list[int]) -> list[Tensor]:
+        return [gradient for k in used if (gradient := self.parameters[k].grad) is not None]
+
+    def _sgd_step(self, used: list[int], settings: Sgd) -> None:
         sgd(
-            self.parameters,
-            gradients,
-            list(self.buffers["momentum_buffer"]),
+            [self.parameters[k] for k in used],
+            self._gradients(used),
+            [self.buffers["momentum_buffer"][k] for k in used],
             fused=True,
             weight_decay=settings.weight_decay,
             momentum=settings.momentum,
@@ -69,14 +71,14 @@ class Optimizer:
             maximize=False,
         )
 
-    def _adamw_step(self, gradients: list[Tensor], settings: AdamW) -> None:
+    def _adamw_step(self, used: list[int], settings: AdamW) -> None:
         adamw(
-            self.parameters,
-            gradients,
-            self.buffers["exp_avg"],
-            self.buffers["exp_avg_sq"],
+            [self.parameters[k] for k in used],
+            self._gradients(used),
+            [self.buffers["exp_avg"][k] for k in used],
+            [self.buffers["exp_avg_sq"][k] for k in used],
             [],
-            self.steps,
+            [self.steps[k] for k in used],
             fused=True,
             amsgrad=False,
             beta1=BETAS[0],

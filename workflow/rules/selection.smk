@@ -13,7 +13,7 @@ rule select:
         mem_mb=2000,
         runtime=10,
     params:
-        study=lambda w: graph.part(w.arm, w.dataset, w.method),
+        study=lambda w: graph.part(w.arm, w.dataset, w.method, w.rule),
         covers=lambda w: graph.covers(w.arm, w.dataset, w.method),
         code=graph.code("bam.steps.select"),
         results=lambda w: RESULTS,
@@ -38,7 +38,7 @@ rule evaluate:
         mem_mb=2000,
         runtime=10,
     params:
-        study=lambda w: graph.part(w.arm, w.dataset, w.method),
+        study=lambda w: graph.part(w.arm, w.dataset, w.method, w.rule),
         covers=lambda w: graph.covers(w.arm, w.dataset, w.method),
         code=graph.code("bam.steps.evaluate"),
         results=lambda w: RESULTS,

@@ -1,3 +1,4 @@
+# Params take `input` so that Snakemake does not compare them: the id in the folder's name covers them (bam/graph.py).
 rule stage1:
     input:
         manifest=lambda w: ancient(graph.manifest(f"stage1/{w.run}")),
@@ -31,12 +32,12 @@ rule stage1:
         runtime=1440,
         gpu=0 if DEVICE == "cpu" else 1,
     params:
-        spec=lambda w: graph.spec(f"stage1/{w.run}"),
-        prepared=lambda w: graph.prepared(f"stage1/{w.run}"),
-        previous=lambda w: graph.previous_options(f"stage1/{w.run}"),
-        predictions=lambda w: f"{RESULTS}/predictions/stage1/{w.run}",
-        weights=lambda w: f"{RESULTS}/weights/stage1/{w.run}",
-        device=DEVICE,
+        spec=lambda w, input: graph.spec(f"stage1/{w.run}"),
+        prepared=lambda w, input: graph.prepared(f"stage1/{w.run}"),
+        previous=lambda w, input: graph.previous_options(f"stage1/{w.run}"),
+        predictions=lambda w, input: f"{RESULTS}/predictions/stage1/{w.run}",
+        weights=lambda w, input: f"{RESULTS}/weights/stage1/{w.run}",
+        device=lambda w, input: DEVICE,
     shell:
         "python -m bam stage1 --spec {params.spec:q} --data {params.prepared} --predictions {params.predictions}"
         " --weights {params.weights} {params.previous} --device {params.device} > {log} 2>&1"
@@ -57,8 +58,8 @@ rule error_set:
         mem_mb=1000,
         runtime=10,
     params:
-        predictions=lambda w: f"{RESULTS}/predictions/stage1/{w.run}/train.npz",
-        labels=lambda w: graph.labels(f"stage1/{w.run}"),
+        predictions=lambda w, input: f"{RESULTS}/predictions/stage1/{w.run}/train.npz",
+        labels=lambda w, input: graph.labels(f"stage1/{w.run}"),
     shell:
         "python -m bam error-set --predictions {params.predictions} --labels {params.labels} --out {output} > {log} 2>&1"
 
@@ -91,13 +92,13 @@ rule stage2:
         runtime=1440,
         gpu=0 if DEVICE == "cpu" else 1,
     params:
-        spec=lambda w: graph.spec(f"stage2/{w.run}"),
-        prepared=lambda w: graph.prepared(f"stage2/{w.run}"),
-        error_set=lambda w: graph.error_set_path(f"stage2/{w.run}"),
-        stage1=lambda w: graph.stage1_options(f"stage2/{w.run}"),
-        predictions=lambda w: f"{RESULTS}/predictions/stage2/{w.run}",
-        weights=lambda w: f"{RESULTS}/weights/stage2/{w.run}",
-        device=DEVICE,
+        spec=lambda w, input: graph.spec(f"stage2/{w.run}"),
+        prepared=lambda w, input: graph.prepared(f"stage2/{w.run}"),
+        error_set=lambda w, input: graph.error_set_path(f"stage2/{w.run}"),
+        stage1=lambda w, input: graph.stage1_options(f"stage2/{w.run}"),
+        predictions=lambda w, input: f"{RESULTS}/predictions/stage2/{w.run}",
+        weights=lambda w, input: f"{RESULTS}/weights/stage2/{w.run}",
+        device=lambda w, input: DEVICE,
     shell:
         "python -m bam stage2 --spec {params.spec:q} --data {params.prepared} --error-set {params.error_set}"
         " {params.stage1} --predictions {params.predictions} --weights {params.weights}"
@@ -131,12 +132,12 @@ rule train:
         runtime=1440,
         gpu=0 if DEVICE == "cpu" else 1,
     params:
-        spec=lambda w: graph.spec(f"train/{w.run}"),
-        prepared=lambda w: graph.prepared(f"train/{w.run}"),
-        groups=lambda w: graph.groups_options(f"train/{w.run}"),
-        predictions=lambda w: f"{RESULTS}/predictions/train/{w.run}",
-        weights=lambda w: f"{RESULTS}/weights/train/{w.run}",
-        device=DEVICE,
+        spec=lambda w, input: graph.spec(f"train/{w.run}"),
+        prepared=lambda w, input: graph.prepared(f"train/{w.run}"),
+        groups=lambda w, input: graph.groups_options(f"train/{w.run}"),
+        predictions=lambda w, input: f"{RESULTS}/predictions/train/{w.run}",
+        weights=lambda w, input: f"{RESULTS}/weights/train/{w.run}",
+        device=lambda w, input: DEVICE,
     shell:
         "python -m bam train --spec {params.spec:q} --data {params.prepared} {params.groups}"
         " --predictions {params.predictions} --weights {params.weights} --device {params.device} > {log} 2>&1"
