@@ -21,11 +21,11 @@ $(STAMP): requirements.lock pyproject.toml
 	touch $(STAMP)
 
 study: setup  ## run the default study (config/digits.yaml) and print its main table
-	snakemake --cores $(CORES) --quiet rules
+	snakemake --cores $(CORES) --logger rich
 	@bam show results/digits
 
 sweeps: setup  ## run the sweeps over λ, µ and T (config/digits_sweeps.yaml)
-	snakemake --cores $(CORES) --quiet rules --configfile config/digits_sweeps.yaml
+	snakemake --cores $(CORES) --logger rich --configfile config/digits_sweeps.yaml
 	@bam show results/digits_sweeps
 
 test: setup  ## fast tests, workflow tests among them (under 10 minutes on 2 cores)

@@ -109,7 +109,7 @@ def read_split(path: Path) -> SplitGroups:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); run `bam annotate`") from error
     except ValueError as error:
-        raise DataError(f"{path}: is corrupt ({error}); delete it and run `bam annotate`") from error
+        raise DataError(f"{path}: is corrupt ({error}); delete it to have it made again") from error
     is_group = [name.startswith(GROUP_PREFIX) for name in header]
     attributes = {
         name: values[:, k] for k, name in enumerate(header) if not is_group[k] and name not in ("index", "label")

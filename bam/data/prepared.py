@@ -60,7 +60,7 @@ def read_manifest(folder: Path) -> Manifest:
             settings=content["settings"],
         )
     except (KeyError, TypeError) as error:
-        raise DataError(f"{path}: lacks {error}; delete it and run `bam prepare` again") from error
+        raise DataError(f"{path}: lacks {error}; delete it to have it made again") from error
 
 
 def open_inputs(folder: Path, manifest: Manifest, split: Split) -> np.ndarray:
@@ -88,7 +88,7 @@ def check_file(folder: Path, manifest: Manifest, name: str, *, full: bool = Fals
         If it is missing, has another size, or (up to 256 MiB, or if `full`) another SHA-256.
     """
     path = folder / name
-    advice = f"delete {folder} and run `bam prepare` again"
+    advice = f"delete {folder} to have it made again"
     n_bytes, expected = manifest.files[name]
     if not path.exists():
         raise DataError(f"{path}: is missing; {advice}")

@@ -59,7 +59,7 @@ def _read(path: Path) -> pd.DataFrame:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); run `bam evaluate`") from error
     except (ValueError, KeyError) as error:
-        raise DataError(f"{path}: is not an evaluation ({error}); delete it and run `bam evaluate` again") from error
+        raise DataError(f"{path}: is not an evaluation ({error}); delete it to have it made again") from error
     return frame
 
 

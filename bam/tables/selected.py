@@ -63,7 +63,7 @@ def read_selection(layout: Layout, arm: str, choice: tuple[str, str, str]) -> Ma
     path = layout.selection(arm, *choice)
     content = read_json(path)
     if not isinstance(content, dict) or not content.keys() >= {"chosen", "left_out", "n_settings", "scope"}:
-        raise DataError(f"{path}: is not a selection; delete it and run `bam select` again")
+        raise DataError(f"{path}: is not a selection; delete it to have it made again")
     return content
 
 

@@ -47,7 +47,7 @@ def test_damaged_group_files_are_named(tmp_path):
         with pytest.raises(DataError) as error:
             read_split(path)
         assert str(error.value).startswith(f"{path}: is corrupt (")
-        assert str(error.value).endswith("; delete it and run `bam annotate`")
+        assert str(error.value).endswith("; delete it to have it made again")
     write_scheme(tmp_path, GroupScheme(("a",), (True,), (), True, {"train": (1,)}))
     content = json.loads((tmp_path / "groups.json").read_text())
     del content["minority"]
@@ -109,7 +109,7 @@ def test_prepared_arrays_are_the_examples_without_groups_and_test_labels(prepare
 def test_damaged_arrays_are_named_with_what_to_do(prepared, manifest):
     path = prepared / "train" / "inputs.npy"
     whole = path.read_bytes()
-    advice = f"delete {prepared} and run `bam prepare` again"
+    advice = f"delete {prepared} to have it made again"
     path.write_bytes(whole[:-10])
     n = len(whole)
     with pytest.raises(DataError) as error:
@@ -138,7 +138,7 @@ def test_damaged_manifests_are_named(prepared):
     path.write_text(json.dumps({k: v for k, v in content.items() if k != "mean"}))
     with pytest.raises(DataError) as error:
         read_manifest(prepared)
-    assert str(error.value) == f"{path}: lacks 'mean'; delete it and run `bam prepare` again"
+    assert str(error.value) == f"{path}: lacks 'mean'; delete it to have it made again"
     path.unlink()
     with pytest.raises(DataError) as error:
         read_manifest(prepared)

@@ -101,6 +101,7 @@ class Checkout:
 
 
 def check_out(folder: Path) -> Checkout:
+    folder.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
         source = REPOSITORY / part
         copy = shutil.copytree if source.is_dir() else shutil.copy2
