@@ -102,10 +102,15 @@ class Graph:
         )
 
     def manifest(self, name: str) -> list[str]:
-        """Return the manifest that a run trains on, or nothing if the run is done."""
+        """Return the manifest that a run trains on, or nothing if the run is done.
+
+        Arrays are named only where one is missing, so that it is made again.
+        """
         if self.is_done(name):
             return []
-        return [str(self.layout.prepared(self.run(name).dataset.data_id) / "manifest.json")]
+        folder = self.layout.prepared(self.run(name).dataset.data_id)
+        missing = [path for file in SPLIT_FILES if not (path := folder / file).exists()]
+        return [str(path) for path in dict.fromkeys([folder / "manifest.json", *missing])]
 
     def prepared(self, name: str) -> str:
         """Return the folder of prepared data that a run trains on."""

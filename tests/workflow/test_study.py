@@ -130,8 +130,12 @@ def test_a_corrupt_prepared_file_is_named_in_the_log_and_nothing_finished_is_los
 
 
 def test_a_missing_prepared_file_is_made_again(copied):
-    next(copied.folder.glob("data/prepared/*/train/inputs.npy")).unlink()
-    next(copied.results.glob("predictions/train/erm-*/val.npz")).unlink()
+    for path in [
+        *copied.folder.glob("data/prepared/*/train/inputs.npy"),
+        *copied.results.glob("predictions/*/*/val.npz"),
+    ]:
+        path.unlink()
+    assert copied.planned()["prepare"] == 2
     copied.snakemake("all")
     assert copied.planned() == {}
 
