@@ -19,26 +19,26 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 from torch import nn
 
 from bam import catalogue
-from bam.catalogue import suggestion
-from bam.config_errors import config_error
+from bam.best_epoch import best_epoch
+from bam.config_errors import validated
 from bam.data.normalisation import channel_statistics
 from bam.error_set import find
 from bam.errors import ConfigError, DataError, RunError
-from bam.label_rules import LABEL_RULES, best_epoch
 from bam.methods.bam import Settings
 from bam.recipe import Recipe, Training
 from bam.training.build import Extras, build_trainer, set_up_torch
+from bam.training.divergence import DivergedError
 from bam.training.inputs import ImageInputs
-from bam.training.loop import DivergedError, Trainer, epochs
+from bam.training.loop import Trainer, epochs
 from bam.training.prediction import classes_of, predict_logits
 from bam.training.streams import global_stream
 
 Network = Mapping[str, Any] | Callable[[tuple[int, ...], int], nn.Module]
 Arrays = tuple[np.ndarray, np.ndarray]
+Score = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,21 @@ class FittedModel:
     error_set: np.ndarray
     epoch: int
     scores: np.ndarray
+    input_shape: tuple[int, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     def predict_logits(self, inputs: np.ndarray) -> np.ndarray:
-        """Return logits, float32 of shape (n, C), for uint8 inputs of shape (n, channels, height, width)."""
+        """Return logits, float32 of shape (n, C), for uint8 inputs of shape (n, channels, height, width).
+
+        Raises
+        ------
+        DataError
+            If the inputs are not uint8 or not of the training inputs' shape.
+        """
+        if inputs.dtype != np.uint8 or inputs.shape[1:] != self.input_shape:
+            expected = ", ".join(map(str, self.input_shape))
+            raise DataError(f"expected uint8 inputs of shape (n, {expected}), got {inputs.dtype} {inputs.shape}")
         device = next(self.module.parameters()).device
         return predict_logits(self.module, ImageInputs(inputs, self.mean, self.std, device))
 
@@ -108,9 +118,9 @@ def fit_bam(  # noqa: PLR0913  (one argument for each part of the method)
     Li, Liu & Hu, TMLR 2024, arXiv 2309.06717.
     """
     recipe = _recipe(stage1, stage2)
-    if rule not in LABEL_RULES:
-        known = ", ".join(LABEL_RULES)
-        raise ConfigError(f"rule: there is no {rule!r}{suggestion(rule, LABEL_RULES)}; there is {known}")
+    score = catalogue.load("rule", rule, "rule").score
+    if seed < 0 or threads < 1:
+        raise ConfigError(f"seed {seed} and threads {threads} are not allowed: expected at least 0 and 1")
     problem = _problem(train, val, seed, set_up_torch(threads, device))
     with global_stream(seed, "init"):
         model = _network(network, problem.input_shape, problem.n_classes)
@@ -118,10 +128,18 @@ def fit_bam(  # noqa: PLR0913  (one argument for each part of the method)
     try:
         error_set = _amplify(problem, recipe, model)
         start = model if recipe.final.start == "stage1" else fresh
-        scores = _rebalance(problem, recipe.final, start, error_set, rule)
+        scores = _rebalance(problem, recipe.final, start, error_set, score)
     except DivergedError as error:
         raise RunError(f"{error}; try a smaller learning rate or auxiliary coefficient") from error
-    return FittedModel(start.eval(), error_set, best_epoch(scores) + 1, scores, problem.mean, problem.std)
+    return FittedModel(
+        module=start.eval(),
+        error_set=error_set,
+        epoch=best_epoch(scores) + 1,
+        scores=scores,
+        input_shape=problem.input_shape,
+        mean=problem.mean,
+        std=problem.std,
+    )
 
 
 @dataclass(frozen=True)
@@ -169,13 +187,15 @@ def _amplify(problem: _Problem, recipe: Recipe, model: nn.Module) -> np.ndarray:
     return find(classes_of(predict_logits(model, problem.inputs)), problem.labels)
 
 
-def _rebalance(problem: _Problem, training: Training, model: nn.Module, error_set: np.ndarray, rule: str) -> np.ndarray:
+def _rebalance(
+    problem: _Problem, training: Training, model: nn.Module, error_set: np.ndarray, score: Score
+) -> np.ndarray:
     """Do stage 2 on `model`, leave it at the epoch the rule prefers, and return the epochs' scores."""
     trainer = _trainer(problem, training, model, Extras(error_set=error_set))
     predicted: list[np.ndarray] = []
     for _ in epochs(trainer, training.epochs):
         predicted.append(classes_of(predict_logits(model, problem.val_inputs)))
-        scores = LABEL_RULES[rule](np.stack(predicted), problem.val_labels, problem.n_classes)
+        scores = score(np.stack(predicted), problem.val_labels, problem.n_classes)
         if best_epoch(scores) == len(scores) - 1:
             best = copy.deepcopy(model.state_dict())
     model.load_state_dict(best)
@@ -189,14 +209,15 @@ def _trainer(problem: _Problem, training: Training, model: nn.Module, extras: Ex
 
 
 def _recipe(stage1: Mapping[str, Any], stage2: Mapping[str, Any]) -> Recipe:
-    try:
-        return Settings.model_validate({"stage1": dict(stage1), "stage2": dict(stage2)}).recipe()
-    except ValidationError as error:
-        raise config_error(error, Settings, "fit_bam: ") from error
+    recipe: Recipe = validated(Settings, {"stage1": dict(stage1), "stage2": dict(stage2)}, "fit_bam").recipe()
+    return recipe
 
 
 def _checked(arrays: Arrays, name: str) -> Arrays:
-    inputs, labels = np.ascontiguousarray(arrays[0]), np.asarray(arrays[1], dtype=np.int64)
+    inputs, labels = np.ascontiguousarray(arrays[0]), np.asarray(arrays[1])
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(f"{name}: expected integer labels, got {labels.dtype}")
+    labels = labels.astype(np.int64)
     if inputs.dtype != np.uint8 or inputs.ndim != 4 or labels.shape != (len(inputs),) or len(inputs) == 0:
         raise DataError(
             f"{name}: expected uint8 inputs of shape (n, channels, height, width) and n labels, "
@@ -211,8 +232,5 @@ def _network(network: Network, input_shape: tuple[int, ...], n_classes: int) -> 
     if "name" not in network:
         raise ConfigError(f"network: its key 'name' is missing; there is {', '.join(catalogue.names('model'))}")
     module = catalogue.load("model", str(network["name"]), "network.name")
-    try:
-        model: nn.Module = module.build(module.Settings.model_validate(dict(network)), input_shape, n_classes)
-    except ValidationError as error:
-        raise config_error(error, module.Settings, "network: ") from error
+    model: nn.Module = module.build(validated(module.Settings, dict(network), "network"), input_shape, n_classes)
     return model

@@ -12,6 +12,8 @@ import tokenize
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+# What these do is show progress and word mistakes; no result can depend on it.
+WITHOUT_EFFECT = frozenset({"bam.progress", "bam.errors"})
 ROOT = Path(__file__).resolve().parent
 DATA_SUFFIXES = {".html", ".css", ".j2"}
 
@@ -40,7 +42,7 @@ def import_closure(roots: Sequence[str]) -> list[str]:
         if name not in seen:
             seen.add(name)
             waiting.extend(_imports(name))
-    return sorted(seen)
+    return sorted(seen - WITHOUT_EFFECT)
 
 
 @functools.cache
@@ -119,7 +121,8 @@ def _imports(name: str) -> tuple[str, ...]:
     for node in ast.walk(ast.parse(_path(name).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module and node.level == 0, f"{name}: relative imports are not followed; write the full name"
             found.add(node.module)
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
     return tuple(n for n in found if n.split(".")[0] == "bam" and n != "bam" and _path(n).exists())

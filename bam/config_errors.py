@@ -13,6 +13,20 @@ from bam.errors import ConfigError
 NUMBER_AS_TEXT = re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
 
 
+def validated(model: type[BaseModel], content: Any, prefix: str) -> Any:
+    """Return the content as `model`.
+
+    Raises
+    ------
+    ConfigError
+        As `config_error`.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise config_error(error, model, prefix) from error
+
+
 def config_error(error: ValidationError, model: type[BaseModel], prefix: str) -> ConfigError:
     """Return the first problem as a one-line ConfigError.
 

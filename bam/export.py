@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from bam import catalogue
 from bam.catalogue import suggestion
 from bam.data.prepared import read_manifest
 from bam.errors import ConfigError, RunError
 from bam.files import read_json, write_json, write_text
-from bam.label_rules import LABEL_RULES
 from bam.layout import Layout
 from bam.plan import Plan
 
@@ -57,10 +57,10 @@ def export(  # noqa: PLR0913  (what names one model)
 
 def _chosen(plan: Plan, layout: Layout, *, dataset: str, method: str, rule: str, seed: int) -> dict[str, Any]:
     kept = plan.study.file.keep_weights
-    if rule not in LABEL_RULES:
+    if rule not in catalogue.names("rule"):
         raise ConfigError(
             f"--rule {rule}: weights exist only for rules that need validation labels alone"
-            f"{suggestion(rule, LABEL_RULES)}: {', '.join(LABEL_RULES)}"
+            f"{suggestion(rule, catalogue.names('rule'))}: {', '.join(catalogue.names('rule'))}"
         )
     if rule not in kept:
         raise ConfigError(

@@ -138,7 +138,9 @@ def read_npz(path: Path, schema: str, needed: Iterable[str] = ()) -> dict[str, n
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
         raise DataError(f"{path}: is missing") from error
-    except (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: is corrupt ({error}); delete it to have it made again") from error
     seen = str(arrays.pop("schema", "none"))
     if seen != schema:

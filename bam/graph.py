@@ -18,14 +18,13 @@ from bam.data.sources import RawSet, read_sources
 from bam.files import canonical_json, short_hash
 from bam.layout import GROUP_FILES, SPLIT_FILES, Layout
 from bam.plan import DataSet, Run, make_plan
+from bam.run_files import Stage1Files, TrainFiles
 from bam.steps import figure as figure_step
 from bam.steps import table as table_step
-from bam.study import Arm, check_study
+from bam.study import check_study
+from bam.yaml_files import read_yaml
 
 SOURCES = Path("config/datasets.yaml")
-STAGE1_PREDICTIONS = ("train.npz", "val.npz", "auxiliary.npz", "record.json", "timing.json")
-STAGE1_WEIGHTS = ("model.safetensors", "state.safetensors")
-FINAL_PREDICTIONS = ("val.npz", "test.npz", "record.json", "timing.json")
 
 
 class Graph:
@@ -37,9 +36,13 @@ class Graph:
         The study config as Snakemake has it.
     source
         The config file's name, for messages.
+    config_files
+        The files that the content was read from.
     """
 
-    def __init__(self, content: Mapping[str, Any], source: str) -> None:
+    def __init__(self, content: Mapping[str, Any], source: str, config_files: Sequence[Path] = ()) -> None:
+        for path in config_files:
+            read_yaml(path)  # for mistakes that the parsed content no longer shows, such as a key written twice
         self.study = check_study(dict(content), source)
         self.raw_sets = read_sources(SOURCES)
         self.plan = make_plan(self.study, self.raw_sets)
@@ -92,14 +95,17 @@ class Graph:
         """Return a run's spec as JSON."""
         return canonical_json(self.run(name).spec.model_dump(mode="json"))
 
+    def stage1_files(self, name: str) -> Stage1Files:
+        """Return the files of a stage-1 run."""
+        return Stage1Files.below(self.layout.predictions(name), self.layout.weights(name))
+
     def is_done(self, name: str) -> bool:
         """Return whether every file of a run is there."""
-        is_stage1 = name in self.plan.stage1
-        predictions = STAGE1_PREDICTIONS if is_stage1 else FINAL_PREDICTIONS
-        weights = STAGE1_WEIGHTS if is_stage1 else self.weights
-        return all((self.layout.predictions(name) / file).exists() for file in predictions) and all(
-            (self.layout.weights(name) / file).exists() for file in weights
-        )
+        if name in self.plan.stage1:
+            return all(path.exists() for path in self.stage1_files(name).all())
+        kept = self.study.file.keep_weights
+        files = TrainFiles.below(self.layout.predictions(name), self.layout.weights(name), kept)
+        return all(path.exists() for path in files.all())
 
     def manifest(self, name: str) -> list[str]:
         """Return the manifest that a run trains on, or nothing if the run is done.
@@ -121,9 +127,7 @@ class Graph:
         previous = self.run(name).previous
         if previous is None or self.is_done(name):
             return []
-        weights = [self.layout.weights(previous) / file for file in STAGE1_WEIGHTS]
-        files = ("train.npz", "val.npz", "auxiliary.npz")
-        return [str(path) for path in [*weights, *(self.layout.predictions(previous) / file for file in files)]]
+        return [str(path) for path in self.stage1_files(previous).continued()]
 
     def previous_options(self, name: str) -> str:
         """Return the options that name the lower T's folders."""
@@ -135,22 +139,25 @@ class Graph:
             f"--previous-weights {self.layout.weights(previous)}"
         )
 
-    def stage1_predictions(self, name: str) -> list[str]:
-        """Return what `error_set` reads of a stage-1 run, or nothing if the error set is there."""
-        folder = self.layout.predictions(name)
-        if (folder / "error_set.npz").exists():
+    def error_set_source(self, name: str) -> Path:
+        """Return the stage-1 predictions on train that give an error set."""
+        return self.stage1_files(self.plan.error_sets[name].name).train
+
+    def error_set_inputs(self, name: str) -> list[str]:
+        """Return what `error_set` reads, or nothing if the error set is there."""
+        if (self.layout.predictions(name) / "error_set.npz").exists():
             return []
-        return [str(folder / "train.npz"), self.labels(name)]
+        return [str(self.error_set_source(name)), self.labels(name)]
 
     def labels(self, name: str) -> str:
-        """Return the training labels of a run."""
-        return str(self.layout.prepared(self.run(name).dataset.data_id) / "train" / "labels.npy")
+        """Return the training labels behind an error set."""
+        return str(self.layout.prepared(self.plan.error_sets[name].dataset.data_id) / "train" / "labels.npy")
 
     def error_set_path(self, name: str) -> str:
-        """Return the error set that a stage 2 reads."""
-        stage1 = self.run(name).stage1
-        assert stage1 is not None
-        return str(self.layout.predictions(stage1) / "error_set.npz")
+        """Return the error set that a stage 2 trains on."""
+        error_set = self.run(name).error_set
+        assert error_set is not None
+        return str(self.layout.predictions(error_set) / "error_set.npz")
 
     def error_set(self, name: str) -> list[str]:
         """Return the same as a list, or nothing if the run is done."""
@@ -223,8 +230,9 @@ class Graph:
         return [str(path) for path in paths]
 
     def covers(self, arm: str, dataset: str, method: str) -> str:
-        """Return a digest of the runs that a selection chooses among: a shrunken grid is noticed."""
-        return short_hash([cell.run.name for cell in self.plan.of(arm, dataset, method)])
+        """Return a digest of the runs and groups behind a selection: a shrunken grid, or other groups, are noticed."""
+        cells = self.plan.of(arm, dataset, method)
+        return short_hash([[cell.run.name, cell.run.dataset.groups_id] for cell in cells])
 
     # Reporting
 
@@ -233,7 +241,7 @@ class Graph:
         return [
             str(self.layout.evaluation(arm.name, dataset, method, rule))
             for arm in self.plan.arms
-            for dataset, method, rule in _choices(arm)
+            for dataset, method, rule in arm.choices()
         ]
 
     def table_inputs(self, name: str) -> list[str]:
@@ -255,8 +263,8 @@ class Graph:
         return [str(self.layout.figure(name, suffix)) for name in names for suffix in ("pdf", "png", "svg", "txt")]
 
     def all_runs(self) -> str:
-        """Return a digest of all runs of the study."""
-        return short_hash([cell.run.name for cell in self.plan.cells])
+        """Return a digest of all runs and groups of the study."""
+        return short_hash([[cell.run.name, cell.run.dataset.groups_id] for cell in self.plan.cells])
 
     # Targets
 
@@ -272,10 +280,10 @@ class Graph:
         ]
 
     def run_files(self) -> list[str]:
-        """Return the predictions of every training, and every stage 1 with its error set."""
-        finals = [self.layout.predictions(name) / "val.npz" for name in self.plan.trainings]
-        stage1 = [self.layout.predictions(name) / "error_set.npz" for name in self.plan.stage1]
-        return [str(path) for path in [*stage1, *finals]]
+        """Return the predictions of every stage 1 and every final training, and every error set."""
+        trained = [self.layout.predictions(name) / "val.npz" for name in (*self.plan.stage1, *self.plan.trainings)]
+        error_sets = [self.layout.predictions(name) / "error_set.npz" for name in self.plan.error_sets]
+        return [str(path) for path in [*trained, *error_sets]]
 
     def code(self, module: str) -> str:
         """Return the digest of the code of an analysis step."""
@@ -285,12 +293,3 @@ class Graph:
 def use_own_python() -> None:
     """Let `python` in shell commands be the one that runs Snakemake, unless a conda environment goes before it."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-
-
-def _choices(arm: Arm) -> list[tuple[str, str, str]]:
-    return [
-        (dataset, method, rule)
-        for dataset in arm.study.file.datasets
-        for method in arm.study.settings
-        for rule in arm.study.rules_for(method)
-    ]

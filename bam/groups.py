@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from bam.errors import DataError
-from bam.files import read_json, write_json, write_text
+from bam.files import read_json, sha256_file, write_json, write_text
 
 GROUP_PREFIX = "group:"
+SCHEME = "groups.json"
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,11 @@ class SplitGroups:
 
 
 def write_scheme(folder: Path, scheme: GroupScheme) -> None:
-    """Write `groups.json`."""
+    """Write `groups.json`, with the SHA-256 of the group files that are in the folder."""
     write_json(
-        folder / "groups.json",
+        folder / SCHEME,
         {
+            "files": {path.name: sha256_file(path) for path in sorted(folder.glob("*.csv"))},
             "names": list(scheme.names),
             "minority": list(scheme.minority),
             "declared_empty": list(scheme.declared_empty),
@@ -65,7 +67,7 @@ def write_scheme(folder: Path, scheme: GroupScheme) -> None:
 
 def read_scheme(folder: Path) -> GroupScheme:
     """Read `groups.json`; DataError if it is missing or not what `write_scheme` writes."""
-    content = read_json(folder / "groups.json")
+    content = read_json(folder / SCHEME)
     try:
         return GroupScheme(
             names=tuple(content["names"]),
@@ -100,8 +102,11 @@ def read_split(path: Path) -> SplitGroups:
     Raises
     ------
     DataError
-        If it is missing, ragged, or has entries that are not integers.
+        If it is missing, ragged, has entries that are not integers or rows out of order, or is not
+        the file that `groups.json` beside it describes.
     """
+    if (path.parent / SCHEME).exists() and path.name in corrupt_files(path.parent):
+        raise DataError(f"{path}: is not the file that {SCHEME} describes; delete the folder to have it made again")
     try:
         with open(path, newline="", encoding="utf-8") as file:
             header, *rows = list(csv.reader(file))
@@ -110,12 +115,24 @@ def read_split(path: Path) -> SplitGroups:
         raise DataError(f"{path}: cannot be read ({error.strerror}); run `bam annotate`") from error
     except ValueError as error:
         raise DataError(f"{path}: is corrupt ({error}); delete it to have it made again") from error
+    if "index" not in header or not np.array_equal(values[:, header.index("index")], np.arange(len(values))):
+        raise DataError(f"{path}: its column 'index' does not count 0, 1, 2, ...; delete it to have it made again")
     is_group = [name.startswith(GROUP_PREFIX) for name in header]
     attributes = {
         name: values[:, k] for k, name in enumerate(header) if not is_group[k] and name not in ("index", "label")
     }
     labels = values[:, header.index("label")] if "label" in header else None
     return SplitGroups(attributes, values[:, is_group].astype(bool), labels)
+
+
+def corrupt_files(folder: Path) -> list[str]:
+    """Return the names of group files that are not what `groups.json` describes; a missing one is not corrupt."""
+    described = read_json(folder / SCHEME).get("files", {})
+    return [
+        name
+        for name, expected in described.items()
+        if (folder / name).exists() and sha256_file(folder / name) != expected
+    ]
 
 
 def partition_ids(membership: np.ndarray) -> np.ndarray:

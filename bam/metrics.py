@@ -82,46 +82,6 @@ def class_difference(accuracies: np.ndarray) -> np.ndarray:
     return np.asarray((gaps * (below * (n_classes - below))).sum(axis=-1) / pairs)
 
 
-def worst_group_accuracy(
-    accuracies: np.ndarray, names: tuple[str, ...], declared_empty: tuple[str, ...] = ()
-) -> np.ndarray:
-    """Return the minimum over groups, leaving out only groups that are declared empty.
-
-    Parameters
-    ----------
-    accuracies : float array of shape (..., G), NaN where a group is empty
-
-    Raises
-    ------
-    DataError
-        If a group is empty that the data set does not declare empty.
-    """
-    empty = np.isnan(accuracies).reshape(-1, len(names)).any(axis=0)
-    for name, is_empty in zip(names, empty, strict=True):
-        if is_empty and name not in declared_empty:
-            raise DataError(f"group {name!r} has no example; declare the cell empty or mend the split")
-    return np.asarray(accuracies[..., ~empty].min(axis=-1))
-
-
 def accuracy(predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the plain mean accuracy, shape (...), for predicted classes of shape (..., n)."""
     return np.asarray((predicted == labels).mean(axis=-1))
-
-
-def adjusted_accuracy(accuracies: np.ndarray, train_counts: np.ndarray) -> np.ndarray:
-    """Return group accuracies weighted by the groups' shares of the training split.
-
-    Only for groups that partition the data. Groups empty in both are left out.
-
-    Parameters
-    ----------
-    accuracies : float array of shape (..., G)
-    train_counts : integer array of shape (G,)
-
-    References
-    ----------
-    Sagawa et al. 2020 (Waterbirds' "average accuracy"); authors of BAM print the plain one.
-    """
-    used = ~np.isnan(accuracies).reshape(-1, len(train_counts)).any(axis=0)
-    shares = train_counts * used / (train_counts * used).sum()
-    return np.asarray((np.nan_to_num(accuracies) * shares).sum(axis=-1))

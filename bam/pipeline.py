@@ -7,14 +7,14 @@ from bam.data.sources import RawSet
 from bam.layout import GROUP_FILES, SPLIT_FILES, Layout
 from bam.plan import Cell, DataSet, Run
 from bam.progress import track
+from bam.run_files import Stage1Files, TrainFiles
 from bam.selection import Scope
 from bam.steps.annotate import annotate
 from bam.steps.error_set import error_set
 from bam.steps.evaluate import evaluate
-from bam.steps.final_training import TrainFiles
 from bam.steps.prepare import prepare
 from bam.steps.select import select
-from bam.steps.stage1 import Stage1Files, stage1
+from bam.steps.stage1 import stage1
 from bam.steps.stage2 import stage2
 from bam.steps.train import train
 
@@ -61,13 +61,13 @@ def choose_and_score(cells: Sequence[Cell], rule: str, scope: Scope, layout: Lay
 
 def _stage1(run: Run, by_name: dict[str, Run], layout: Layout, device: str) -> None:
     files = _stage1_files(layout, run.name)
-    if not all(path.exists() for path in vars(files).values()):
+    if not all(path.exists() for path in files.all()):
         previous = None
         if run.previous is not None:
             _stage1(by_name[run.previous], by_name, layout, device)
             previous = _stage1_files(layout, run.previous)
         stage1(run.spec, layout.prepared(run.dataset.data_id), files, previous, device)
-    mask = layout.predictions(run.name) / "error_set.npz"
+    mask = _error_set(run, layout)
     if not mask.exists():
         error_set(files.train, layout.prepared(run.dataset.data_id) / "train" / "labels.npy", mask)
 
@@ -82,8 +82,12 @@ def _final(run: Run, layout: Layout, device: str) -> None:
         train(run.spec, prepared, groups, files, device)
     else:
         weights = _stage1_files(layout, run.stage1).model if run.spec.training.start == "stage1" else None
-        mask = layout.predictions(run.stage1) / "error_set.npz"
-        stage2(run.spec, prepared, mask, weights, files, device)
+        stage2(run.spec, prepared, _error_set(run, layout), weights, files, device)
+
+
+def _error_set(run: Run, layout: Layout) -> Path:
+    assert run.error_set is not None
+    return layout.predictions(run.error_set) / "error_set.npz"
 
 
 def _stage1_files(layout: Layout, run: str) -> Stage1Files:

@@ -1,7 +1,7 @@
 """From a study to its runs: specs, ids, readable names, and what builds on what."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bam import catalogue
@@ -16,6 +16,7 @@ STEP_MODULES = {
     "prepare": ("bam.steps.prepare",),
     "annotate": ("bam.steps.annotate",),
     "stage1": ("bam.steps.stage1",),
+    "error_set": ("bam.steps.error_set",),
     "stage2": ("bam.steps.stage2", "bam.steps.error_set"),
     "train": ("bam.steps.train",),
 }
@@ -40,6 +41,7 @@ class Run:
     name : folder name, ``<step>/<method>-<main settings>-seed<k>-<id>``
     previous : name of the stage-1 run at the next lower T, to go on from
     stage1 : name of the stage-1 run that a stage 2 builds on
+    error_set : name of the error set that a stage 1 gives, or that a stage 2 trains on
     """
 
     name: str
@@ -47,6 +49,7 @@ class Run:
     dataset: DataSet
     previous: str | None = None
     stage1: str | None = None
+    error_set: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """All runs of a study; runs that several arms share stand once."""
+    """All runs of a study; runs that several arms share stand once.
+
+    Attributes
+    ----------
+    error_sets : name of an error set -> the stage-1 run whose predictions give it
+    """
 
     study: Study
     arms: tuple[Arm, ...]
     datasets: Mapping[str, DataSet]
     stage1: Mapping[str, Run]
+    error_sets: Mapping[str, Run]
     trainings: Mapping[str, Run]
     cells: tuple[Cell, ...]
 
@@ -95,11 +104,13 @@ def make_plan(study: Study, sources: Mapping[str, RawSet]) -> Plan:
         for setting in settings
         for seed in arm.study.file.seeds
     ]
+    stage1 = _chained([cell.stage1 for cell in cells if cell.stage1])
     return Plan(
         study=study,
         arms=all_arms,
         datasets={cell.run.dataset.data_id: cell.run.dataset for cell in cells},
-        stage1=_chained([cell.stage1 for cell in cells if cell.stage1]),
+        stage1=stage1,
+        error_sets={run.error_set: run for run in stage1.values() if run.error_set},
         trainings={cell.run.name: cell.run for cell in cells},
         cells=tuple(cells),
     )
@@ -125,7 +136,7 @@ def data_set(settings: dict[str, Any], sources: Mapping[str, RawSet]) -> DataSet
 
 
 def _code(step: str, **named: str) -> str:
-    """Return the digest of a step's code and of the model or kind it will look up by name."""
+    """Return the digest of a step's code and of the kind it will look up by name."""
     return digest((*STEP_MODULES[step], *(catalogue.module_name(w, n) for w, n in named.items())))
 
 
@@ -162,11 +173,26 @@ def _run(  # noqa: PLR0913  (the parts of one spec)
         precision=study.file.precision,
         keep_logits=tuple(e for e in study.file.keep_logits if is_final and e <= training.epochs),
         keep_weights=tuple(study.file.keep_weights) if is_final else (),
-        stage1=stage1.spec.id if stage1 else None,
-        code=_code(step, model=str(study.file.model["name"])),
+        stage1=stage1.spec.result_id if stage1 else None,
+        groups=data.groups_id if training.needs_groups else None,
+        code=_training_code(step, study),
     )
-    name = f"{step}/{method}-{label}-seed{seed}-{spec.id}"
-    return Run(name, spec, data, stage1=stage1.name if stage1 else None)
+    stem = f"{method}-{label}-seed{seed}"
+    name = f"{step}/{stem}-{spec.id}"
+    if is_final:
+        return Run(
+            name, spec, data, stage1=stage1.name if stage1 else None, error_set=stage1.error_set if stage1 else None
+        )
+    error_set = f"error_set/{stem}-{short_hash([spec.result_id, _code('error_set')])}"
+    return Run(name, spec, data, error_set=error_set)
+
+
+def _training_code(step: Step, study: Study) -> str:
+    """Return the digest of a training's code: its step, its model, and the rules whose weights it keeps."""
+    rules = () if step == "stage1" else study.file.keep_weights
+    modules = [catalogue.module_name("model", str(study.file.model["name"]))]
+    modules += [catalogue.module_name("rule", rule) for rule in rules]
+    return digest((*STEP_MODULES[step], *modules))
 
 
 def _watched(training: Training) -> Training:
@@ -186,5 +212,5 @@ def _chained(runs: list[Run]) -> dict[str, Run]:
         ordered = sorted(members, key=lambda run: run.spec.training.epochs)
         for run, lower in zip(ordered, [None, *ordered], strict=False):
             previous = lower.name if lower else None
-            chained[run.name] = Run(run.name, run.spec, run.dataset, previous=previous)
+            chained[run.name] = replace(run, previous=previous)
     return chained

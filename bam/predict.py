@@ -35,6 +35,9 @@ def predict_file(model: Path, inputs: Path, out: Path, device: str) -> None:
     description = read_json(model / "model.json")
     if not isinstance(description, dict) or description.get("schema") != MODEL_SCHEMA:
         raise DataError(f"{model / 'model.json'}: does not describe a model that `bam export` wrote")
+    lacking = [key for key in ("model", "input_shape", "mean", "std", "class_names") if key not in description]
+    if lacking:
+        raise DataError(f"{model / 'model.json'}: lacks {', '.join(lacking)}; export the model again")
     images = _read(inputs, tuple(description["input_shape"]))
     where = set_up_torch(torch.get_num_threads(), device)
     module = catalogue.load("model", description["model"]["name"], str(model))

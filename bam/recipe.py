@@ -129,12 +129,19 @@ class RunSpec(Strict):
     keep_logits: tuple[int, ...]
     keep_weights: tuple[str, ...]
     stage1: str | None = Field(description="id of the stage 1 that stage 2 builds on")
+    groups: str | None = Field(description="id of the training groups, for a method that trains on them")
     code: str = Field(description="digest of the code that computes it")
 
     @property
     def id(self) -> str:
         """Eight hex digits."""
         return short_hash(self.model_dump(mode="json"))
+
+    @property
+    def result_id(self) -> str:
+        """Return the id of the trained model alone: the same whatever else stage 1 keeps a record of."""
+        training = self.training.model_copy(update={"watch_epochs": ()})
+        return self.model_copy(update={"training": training}).id
 
 
 def number(value: float) -> str:

@@ -12,9 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bam.errors import DataError, RunError
-from bam.label_rules import LABEL_RULES, TIE_DECIMALS, best_epoch
-from bam.metrics import adjusted_accuracy, group_accuracies, worst_group_accuracy
+from bam import catalogue
+from bam.best_epoch import TIE_DECIMALS, best_epoch
+from bam.errors import DataError
+from bam.group_metrics import adjusted_accuracy, worst_group_accuracy
+from bam.metrics import group_accuracies
 
 Needs = Literal["none", "val", "train+val"]
 Scope = Literal["across_seeds", "per_seed"]
@@ -127,15 +129,16 @@ def average_adjusted(evidence: Evidence) -> np.ndarray:
     if not groups.is_partition:
         raise DataError("average_adjusted needs groups that partition the data; these overlap")
     accuracies = group_accuracies(evidence.predicted, evidence.labels, groups.membership)
-    return adjusted_accuracy(accuracies, groups.train_counts)
+    return adjusted_accuracy(accuracies, groups.train_counts, groups.names, groups.declared_empty)
 
 
 def _by_labels(name: str) -> Callable[[Evidence], np.ndarray]:
-    return lambda evidence: LABEL_RULES[name](evidence.predicted, evidence.labels, evidence.n_classes)
+    score = catalogue.load("rule", name, "selection").score
+    return lambda evidence: np.asarray(score(evidence.predicted, evidence.labels, evidence.n_classes))
 
 
 RULES: Mapping[str, Rule] = {
-    **{name: Rule("none", _by_labels(name)) for name in LABEL_RULES},
+    **{name: Rule("none", _by_labels(name)) for name in catalogue.names("rule")},
     "worst_error_group": Rule("none", worst_error_cell, mean_worst_error_cell, needs_stage1=True),
     "worst_group": Rule("val", worst_group),
     "average_adjusted": Rule("train+val", average_adjusted),
@@ -175,7 +178,7 @@ class Choice:
 
     Attributes
     ----------
-    chosen : one a seed, in the order of the seeds
+    chosen : one a seed, in the order of the seeds; none if every setting has a failed seed
     mean_scores : the comparison value of each setting, in config order; None if left out
     left_out : settings with a failed seed, and why
     """
@@ -201,11 +204,6 @@ def choose(rule: Rule, settings: Sequence[Sequence[Candidate]], scope: Scope) ->
     ----------
     settings
         For each setting, in config order, its candidates, one a seed in the same order.
-
-    Raises
-    ------
-    RunError
-        If every setting has a failed seed.
     """
     left_out = [
         f"{setting_text(candidate.setting)}, seed {candidate.seed}: {candidate.failed}"
@@ -218,10 +216,11 @@ def choose(rule: Rule, settings: Sequence[Sequence[Candidate]], scope: Scope) ->
         for candidates in settings
     ]
     complete = [row for row in scored if row is not None]
-    if not complete:
-        raise RunError("every setting has a failed seed: " + "; ".join(left_out))
     means = [None if row is None else _mean_score(row) for row in scored]
-    if scope == "per_seed":
+    chosen: Sequence[Scored]
+    if not complete:
+        chosen = ()
+    elif scope == "per_seed":
         chosen = [max(per_seed, key=lambda s: _mean_score([s])) for per_seed in zip(*complete, strict=True)]
     else:
         chosen = max(complete, key=_mean_score)

@@ -12,13 +12,7 @@ TAIL_LINES = 5
 
 def status(plan: Plan, layout: Layout) -> str:
     """Return, per step, done of total; runs that are marked failed; tails of logs that end in an error."""
-    choices = [
-        (arm.name, dataset, method, rule)
-        for arm in plan.arms
-        for dataset in arm.study.file.datasets
-        for method in arm.study.settings
-        for rule in arm.study.rules_for(method)
-    ]
+    choices = [(arm.name, *choice) for arm in plan.arms for choice in arm.choices()]
     wanted = {
         "prepared data": [layout.prepared(d) / "manifest.json" for d in plan.datasets],
         "stage 1": [layout.predictions(run) / "record.json" for run in plan.stage1],

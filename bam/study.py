@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field
 
 from bam import catalogue
 from bam.catalogue import suggestion
-from bam.config_errors import config_error
+from bam.config_errors import validated
 from bam.errors import ConfigError
 from bam.grid import axes, expand
-from bam.label_rules import LABEL_RULES
 from bam.recipe import Recipe
 from bam.selection import RULES, Scope
 from bam.strict import Strict
@@ -112,7 +111,11 @@ def read_study(source: str) -> Study:
         With file, key, what was seen and what to do.
     """
     if source.lstrip().startswith("{"):
-        return parse_study(json.loads(source), "study")
+        try:
+            content = json.loads(source)
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"study: is not valid JSON ({error})") from error
+        return parse_study(content, "study")
     return check_study(read_yaml(Path(source)), source)
 
 
@@ -141,7 +144,7 @@ def parse_study(content: Any, source: str) -> Study:
     """
     if not isinstance(content, dict):
         raise ConfigError(f"{source}: expected keys such as study, seeds, datasets; see config/README.md")
-    file = _validated(StudyFile, content, f"{source}: ")
+    file = validated(StudyFile, content, f"{source}: ")
     for where, names in (("study", [file.study]), ("datasets", file.datasets), ("analyses", file.analyses)):
         for name in names:
             if not NAME.fullmatch(name):
@@ -150,9 +153,9 @@ def parse_study(content: Any, source: str) -> Study:
     for name, entry in file.datasets.items():
         kind = _named(entry, "kind", f"{source}: datasets.{name}")
         module = catalogue.load("kind", kind, f"{source}: datasets.{name}.kind")
-        _validated(module.Settings, _seeded(entry, 0), f"{source}: datasets.{name}")
+        validated(module.Settings, _seeded(entry, 0), f"{source}: datasets.{name}")
     model = _named(file.model, "name", f"{source}: model")
-    _validated(catalogue.load("model", model, f"{source}: model.name").Settings, file.model, f"{source}: model")
+    validated(catalogue.load("model", model, f"{source}: model.name").Settings, file.model, f"{source}: model")
     settings = {name: _settings(name, entry, source) for name, entry in file.methods.items()}
     return Study(file, content, source, settings)
 
@@ -165,6 +168,13 @@ class Arm:
     study: Study
     analysis: str = ""
     value: Scalar = ""
+
+    def choices(self) -> Iterator[tuple[str, str, str]]:
+        """Yield (dataset, method, rule) in config order: what is selected within this arm."""
+        for dataset in self.study.file.datasets:
+            for method in self.study.settings:
+                for rule in self.study.rules_for(method):
+                    yield dataset, method, rule
 
 
 def arms(study: Study) -> Iterator[Arm]:
@@ -211,14 +221,7 @@ def _settings(method: str, entry: dict[str, Any], source: str) -> tuple[Setting,
             raise ConfigError(f"{where}.{key}: the list is empty, so there is nothing to run")
         _check_once(values, f"{where}.{key}")
     points = expand(entry, module.Settings)
-    return tuple(Setting(varied, _validated(module.Settings, p, where).recipe()) for varied, p in points)
-
-
-def _validated(model: type[BaseModel], content: Any, prefix: str) -> Any:
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        raise config_error(error, model, prefix) from error
+    return tuple(Setting(varied, validated(module.Settings, p, where).recipe()) for varied, p in points)
 
 
 def _seeded(entry: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -237,7 +240,7 @@ def _named(entry: dict[str, Any], key: str, where: str) -> str:
 def _check_lists(file: StudyFile, source: str) -> None:
     for key, names, known in (
         ("selection", file.selection, list(RULES)),
-        ("keep_weights", file.keep_weights, list(LABEL_RULES)),
+        ("keep_weights", file.keep_weights, catalogue.names("rule")),
     ):
         for name in names:
             if name not in known:

@@ -9,6 +9,8 @@ from bam.data.prepared import corrupt_files, read_manifest
 from bam.error_set import find
 from bam.errors import DataError
 from bam.files import read_json, sha256_file
+from bam.groups import SCHEME
+from bam.groups import corrupt_files as corrupt_groups
 from bam.layout import Layout
 from bam.plan import Plan, Run
 
@@ -16,11 +18,10 @@ WEIGHTS = ("model", "state")
 
 
 def verify(plan: Plan, layout: Layout) -> tuple[str, list[str]]:
-    """Return a summary and a list of problems.
+    """Return a summary and a list of problems: files that are not what their records say.
 
-    A run that the plan names but nobody has trained is counted, not a problem; a run on disk that
-    the plan does not name is stale, and the line says which part of its spec differs; a file that
-    is not what its record says is corrupt.
+    The summary counts the runs that the plan names and nobody has trained, and lists stale runs,
+    which this config or this code does not name: they are in nobody's way.
     """
     runs = {**plan.stage1, **plan.trainings}
     problems: list[str] = []
@@ -35,8 +36,11 @@ def verify(plan: Plan, layout: Layout) -> tuple[str, list[str]]:
     stale = [_why_stale(name, runs, layout) for name in _on_disk(layout) if name not in runs]
     for data in plan.datasets.values():
         problems += _check_data(layout.prepared(data.data_id))
-    summary = f"{n_whole} of {len(runs)} runs are there and match code, config, data and their records"
-    return summary, [*problems, *stale]
+        groups = layout.groups(data.groups_id)
+        if (groups / SCHEME).exists():
+            problems += [f"{groups / name}: is not the file that {SCHEME} describes" for name in corrupt_groups(groups)]
+    counted = f"{n_whole} of {len(runs)} runs are there and match code, config, data and their records"
+    return "\n".join([*stale, counted + f"; {len(stale)} stale" * bool(stale)]), problems
 
 
 def _on_disk(layout: Layout) -> list[str]:
@@ -63,7 +67,7 @@ def _check_run(name: str, layout: Layout) -> list[str]:
 
 def _check_error_set(run: Run, layout: Layout) -> list[str]:
     """Find the error set again from predictions and labels and compare, where all three are there."""
-    path = layout.predictions(run.name) / "error_set.npz"
+    path = layout.predictions(run.error_set or "") / "error_set.npz"
     labels = layout.prepared(run.dataset.data_id) / "train" / "labels.npy"
     if not (path.exists() and labels.exists()):
         return []

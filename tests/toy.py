@@ -93,6 +93,7 @@ def spec(step: str, training: Training, *, seed: int = 0, hidden: tuple[int, ...
         "keep_logits": (),
         "keep_weights": (),
         "stage1": None,
+        "groups": None,
         "code": "code",
         **changes,
     }

@@ -1,5 +1,6 @@
 """The `bam` command: parses, calls one function, and turns mistakes into one line and status 2."""
 
+import io
 import logging
 import os
 import sys
@@ -39,6 +40,9 @@ def options(
 
 def main() -> None:
     """Run the command line; exit 0 on success, 2 for a user's mistake, 1 for a bug of ours."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale without µ or ± shows ? and goes on
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     # matplotlib would write its cache below a home folder that cluster nodes may not have.
     os.environ.setdefault("MPLBACKEND", "agg")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bam.cli import options
+from bam.errors import ConfigError, DataError
 
 
 def register(app: typer.Typer) -> None:
@@ -62,10 +63,12 @@ def stage1(  # noqa: PLR0913  (a verb's options)
     device: options.Device = "cpu",
 ) -> None:
     """Train T epochs with auxiliary variables; keep what the model predicts without them."""
-    from bam.steps.stage1 import Stage1Files
+    from bam.run_files import Stage1Files
     from bam.steps.stage1 import stage1 as step
 
     previous = None
+    if (previous_predictions is None) != (previous_weights is None):
+        raise ConfigError("--previous-predictions and --previous-weights go together; give both or neither")
     if previous_predictions and previous_weights:
         previous = Stage1Files.below(previous_predictions, previous_weights)
     step(options.read_spec(spec), data, Stage1Files.below(predictions, weights), previous, device)
@@ -94,7 +97,7 @@ def stage2(  # noqa: PLR0913  (a verb's options)
     device: options.Device = "cpu",
 ) -> None:
     """Train with the error set upweighted; predict val and test after every epoch."""
-    from bam.steps.final_training import TrainFiles
+    from bam.run_files import TrainFiles
     from bam.steps.stage2 import stage2 as step
 
     parsed = options.read_spec(spec)
@@ -111,7 +114,7 @@ def train(
     device: options.Device = "cpu",
 ) -> None:
     """Train a one-stage method; predict val and test after every epoch."""
-    from bam.steps.final_training import TrainFiles
+    from bam.run_files import TrainFiles
     from bam.steps.train import train as step
 
     parsed = options.read_spec(spec)
@@ -153,6 +156,8 @@ def evaluate(
 
     plan = options.read_plan(study, sources)
     choice = read_json(selection)
+    if not isinstance(choice, dict) or not {"dataset", "method", "chosen"} <= choice.keys():
+        raise DataError(f"{selection}: is not a selection; make it with `bam select`")
     cells = plan.of("main", choice["dataset"], choice["method"])
     step(selection, {cell.seed: cell.run.dataset.groups_id for cell in cells}, Layout(data, results), out)
 

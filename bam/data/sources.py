@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from bam.config_errors import config_error
+from bam.config_errors import validated
 from bam.errors import ConfigError
 from bam.strict import Strict
 from bam.yaml_files import read_yaml
@@ -49,8 +49,5 @@ def read_sources(path: Path) -> dict[str, RawSet]:
         raise ConfigError(f"{path}: expected raw sets by name; see config/README.md")
     sets: dict[str, RawSet] = {}
     for name, entry in content.items():
-        try:
-            sets[name] = RawSet.model_validate(entry)
-        except ValidationError as error:
-            raise config_error(error, RawSet, f"{path}: {name}") from error
+        sets[name] = validated(RawSet, entry, f"{path}: {name}")
     return sets

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from bam.tables.words import short_method_words
+
 Frames = Mapping[str, pd.DataFrame]
 TEXT = (
     *("analysis", "axis", "value", "dataset", "method", "selection", "needs_groups", "group", "setting"),
@@ -21,13 +23,13 @@ class Facts:
     ----------
     seeds : seeds of every setting
     rules : selection rules, in config order
-    fixed_data : data sets whose examples are the same for every seed
+    data_draw : what the seeds' data have in common, a sentence
     two_stage : methods that have a stage 1
     """
 
     seeds: tuple[int, ...]
     rules: tuple[str, ...] = ()
-    fixed_data: tuple[str, ...] = ()
+    data_draw: str = ""
     two_stage: tuple[str, ...] = ()
 
     @property
@@ -45,16 +47,12 @@ class Facts:
     @property
     def interval_text(self) -> str:
         """What an interval over seeds is, and what it leaves out."""
-        text = (
+        if len(self.seeds) == 1:
+            return "none, as there is one seed."
+        return (
             "95 % t intervals over seeds, clipped to [0, 100] %; where all seeds agree exactly, "
-            "the Wilson interval of the test examples pooled over seeds"
+            f"the Wilson interval of the test examples pooled over seeds. {self.data_draw}".rstrip()
         )
-        if self.fixed_data:
-            text += (
-                f". All seeds share one draw of the data ({', '.join(self.fixed_data)}), "
-                "so the intervals leave out sampling error"
-            )
-        return text + "."
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -75,3 +73,12 @@ def in_order(values: "pd.Series[str]", order: tuple[str, ...]) -> list[str]:
 def unique(values: "pd.Series[str]") -> list[str]:
     """Return the values once each, in order of appearance."""
     return [str(value) for value in values.unique()]
+
+
+def nothing_chosen(rows: pd.DataFrame) -> str:
+    """Say which methods have no marker under some rule, as every setting had a failed seed."""
+    methods = unique(rows.loc[rows["n_seeds"] == 0, "method"])
+    if not methods:
+        return ""
+    named = ", ".join(short_method_words(name) for name in methods)
+    return f" No marker where every setting had a failed seed, so that nothing was chosen: {named}."

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bam.figures import style
-from bam.figures.facts import Facts, Frames, unique
+from bam.figures.facts import Facts, Frames, nothing_chosen, unique
 
 PREFERRED = "class_difference"
 
@@ -26,7 +26,7 @@ def draw(frames: Frames, facts: Facts) -> Figure:  # noqa: ARG001
         _panel(ax, rows[rows["dataset"] == dataset], look)
         if len(datasets) > 1:
             ax.set_title(style.shorten(dataset), loc="left")
-    limits = style.span(rows["wilson_low"].fillna(rows["mean"]), rows["wilson_high"].fillna(rows["mean"]))
+    limits = style.span(rows["low"].fillna(rows["mean"]), rows["high"].fillna(rows["mean"]))
     style.percent_axis(axes[-1][0], *limits, horizontal=True)
     axes[-1][0].set_xlabel("accuracy on test, %")
     hollow = set(rows.loc[rows["needs_groups"] != "none", "method"])
@@ -43,30 +43,32 @@ def caption(frames: Frames, facts: Facts) -> str:
     rows, rule = _chosen(frames)
     totals = rows["n_examples"].dropna()
     span = f"{int(totals.min())} to {int(totals.max())}" if len(totals) else "0"
-    repeated = (
-        f" The test examples of {', '.join(facts.fixed_data)} are the same for every seed, "
-        "so the intervals are too short."
-        if facts.fixed_data
-        else ""
-    )
     label = style.looks([rule], style.RULES)[rule].label
     return (
         f"Test accuracy of each group by method, where the rule {label} chose setting and epoch. Markers: mean over "
-        f"{facts.fewest_text(rows['n_seeds'])}; bars: 95 % Wilson intervals of the test examples pooled over seeds "
-        f"(n = {span} a group, under its name). Hollow markers: group labels were used, in training or in selection."
-        f"{repeated}"
+        f"{facts.fewest_text(rows['n_seeds'])}; bars: {_bars(rows, facts)} Under each group's name: its test "
+        f"examples, pooled over seeds, n = {span}. Hollow markers: group labels were used, in training or in "
+        f"selection.{nothing_chosen(_of_rule(frames)[0])}"
     )
+
+
+def _bars(rows: pd.DataFrame, facts: Facts) -> str:
+    single = "the 95 % Wilson interval of the test examples"
+    if len(facts.seeds) == 1:
+        return f"{single}, which leaves out how much seeds differ."
+    alone = f" Where only one seed has a value: {single}." if (rows["n_seeds"] == 1).any() else ""
+    return facts.interval_text + alone
 
 
 def _panel(ax: Axes, rows: pd.DataFrame, look: dict[str, style.Look]) -> None:
     groups = unique(rows["group"])
     for order, (method, item) in enumerate(look.items()):
-        mine = rows[(rows["method"] == method) & rows["mean"].notna()]
+        mine = rows[rows["method"] == method]
         offset = (order - (len(look) - 1) / 2) * 0.72 / len(look)
         ax.errorbar(
             mine["mean"].tolist(),
             [groups.index(group) + offset for group in mine["group"]],
-            xerr=style.intervals(mine, "wilson_low", "wilson_high"),
+            xerr=style.intervals(mine, "low", "high"),
             color=item.color,
             marker=item.marker,
             markerfacecolor="white" if (mine["needs_groups"] != "none").any() else item.color,
@@ -83,6 +85,16 @@ def _panel(ax: Axes, rows: pd.DataFrame, look: dict[str, style.Look]) -> None:
 
 
 def _chosen(frames: Frames) -> tuple[pd.DataFrame, str]:
+    """Return `_of_rule`'s rows that have a mean, with the bounds to draw: over seeds, or Wilson's of a single seed."""
+    rows, rule = _of_rule(frames)
+    rows = rows[rows["mean"].notna()]
+    single = rows["n_seeds"] == 1
+    low = rows["ci95_low"].where(~single, rows["wilson_low"])
+    high = rows["ci95_high"].where(~single, rows["wilson_high"])
+    return rows.assign(low=low, high=high), rule
+
+
+def _of_rule(frames: Frames) -> tuple[pd.DataFrame, str]:
     """Return the rows under `class_difference`, or else under the study's first rule, and the rule."""
     rows = frames["groups"]
     rules = unique(rows["selection"])

@@ -21,6 +21,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 
 from bam.files import atomic_path, write_text
 from bam.layout import Layout
+from bam.tables.words import short_method_words, short_rule_words
 
 Share = bool | Literal["none", "all", "row", "col"]
 P = ParamSpec("P")
@@ -74,23 +75,33 @@ class Look:
     dash: Any = "-"
 
 
+def _looks(words: Callable[[str], str], drawn: dict[str, tuple[str, str, Any]]) -> dict[str, Look]:
+    return {name: Look(words(name), *parts) for name, parts in drawn.items()}
+
+
 # Okabe and Ito's palette: distinct under the common colour-vision deficiencies.
-METHODS = {
-    "erm": Look("ERM", "#4d4d4d", "s", (0, (1, 1))),
-    "jtt": Look("JTT", "#e69f00", "^", (0, (4, 1.5))),
-    "bam_no_aux": Look("BAM without aux. var.", "#cc79a7", "D", (0, (4, 1, 1, 1))),
-    "bam": Look("BAM", "#0072b2", "o", "-"),
-    "group_dro": Look("Group-DRO", "#009e73", "v", (0, (2, 1))),
-}
-RULES = {
-    "class_difference": Look("ClassDiff", "#0072b2", "o", "-"),
-    "worst_class": Look("worst class", "#56b4e9", "D", (0, (4, 1, 1, 1))),
-    "worst_error_group": Look("worst error cell", "#009e73", "^", (0, (5, 1))),
-    "average": Look("average accuracy", "#e69f00", "s", (0, (3, 1.5))),
-    "last": Look("last epoch", "#4d4d4d", "P", (0, (1, 1))),
-    "worst_group": Look("worst group", "#d55e00", "v", (0, (6, 2))),
-    "average_adjusted": Look("adjusted average", "#cc79a7", "X", (0, (2, 2))),
-}
+METHODS = _looks(
+    short_method_words,
+    {
+        "erm": ("#4d4d4d", "s", (0, (1, 1))),
+        "jtt": ("#e69f00", "^", (0, (4, 1.5))),
+        "bam_no_aux": ("#cc79a7", "D", (0, (4, 1, 1, 1))),
+        "bam": ("#0072b2", "o", "-"),
+        "group_dro": ("#009e73", "v", (0, (2, 1))),
+    },
+)
+RULES = _looks(
+    short_rule_words,
+    {
+        "class_difference": ("#0072b2", "o", "-"),
+        "worst_class": ("#56b4e9", "D", (0, (4, 1, 1, 1))),
+        "worst_error_group": ("#009e73", "^", (0, (5, 1))),
+        "average": ("#e69f00", "s", (0, (3, 1.5))),
+        "last": ("#4d4d4d", "P", (0, (1, 1))),
+        "worst_group": ("#d55e00", "v", (0, (6, 2))),
+        "average_adjusted": ("#cc79a7", "X", (0, (2, 2))),
+    },
+)
 SPARE = [
     ("#56b4e9", "P", (0, (3, 1, 1, 1, 1, 1))),
     ("#d55e00", "X", (0, (6, 2))),

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bam.figures import style
-from bam.figures.facts import Facts, Frames, in_order, unique
+from bam.figures.facts import Facts, Frames, in_order, nothing_chosen, unique
 
 WORDS = {
     "auxiliary_coefficient": "auxiliary coefficient λ",
@@ -67,7 +67,7 @@ def caption(frames: Frames, facts: Facts) -> str:
     return (
         f"Worst-group accuracy on test against {axis}, equally spaced in config order; a line for each "
         f"selection rule, which chooses epochs and other settings within each value. Markers: mean over "
-        f"{facts.fewest_text(rows['n_seeds'])}; bars: {facts.interval_text}{oracle}"
+        f"{facts.fewest_text(rows['n_seeds'])}; bars: {facts.interval_text}{oracle}{nothing_chosen(_metric(frames))}"
     )
 
 
@@ -111,8 +111,13 @@ def _panel(ax: Axes, rows: pd.DataFrame, values: list[str], look: dict[str, styl
 
 
 def _worst_group(frames: Frames) -> pd.DataFrame:
+    rows = _metric(frames)
+    return rows[rows["mean"].notna()]
+
+
+def _metric(frames: Frames) -> pd.DataFrame:
     rows = frames["sweeps"]
-    return rows[(rows["metric"] == "worst_group_accuracy") & rows["mean"].notna()]
+    return rows[rows["metric"] == "worst_group_accuracy"]
 
 
 def _oracles(rows: pd.DataFrame) -> set[str]:

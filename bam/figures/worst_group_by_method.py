@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from bam.figures import style
-from bam.figures.facts import Facts, Frames, in_order, unique
+from bam.figures.facts import Facts, Frames, in_order, nothing_chosen, unique
 
 
 @style.styled
@@ -44,7 +44,7 @@ def caption(frames: Frames, facts: Facts) -> str:
     )
     if oracle.any():
         text += " Hatched: oracle rules, which see group labels of the validation split."
-    return text
+    return text + nothing_chosen(_metric(frames))
 
 
 def _panel(ax: Axes, rows: pd.DataFrame, rules: list[str], look: dict[str, style.Look]) -> None:
@@ -77,8 +77,13 @@ def _panel(ax: Axes, rows: pd.DataFrame, rules: list[str], look: dict[str, style
 
 
 def _worst_group(frames: Frames) -> pd.DataFrame:
+    rows = _metric(frames)
+    return rows[rows["mean"].notna()]
+
+
+def _metric(frames: Frames) -> pd.DataFrame:
     rows = frames["main"]
-    return rows[(rows["metric"] == "worst_group_accuracy") & rows["mean"].notna()]
+    return rows[rows["metric"] == "worst_group_accuracy"]
 
 
 def _oracle(rows: pd.DataFrame) -> "pd.Series[bool]":

@@ -17,7 +17,7 @@ from bam.errors import DataError
 from bam.layout import Layout
 from bam.plan import Plan
 from bam.report import commands
-from bam.report.tables import Pivot, pivots, read_rows, shown
+from bam.report.tables import Pivot, pivots, read_rows, read_words, seeds_words, shown
 from bam.selection import RULES
 from bam.tables.words import METRICS, method_words, rule_words
 
@@ -59,9 +59,9 @@ def render(plan: Plan, layout: Layout, contents: Contents, out: Path) -> str:
         rules=_rules(plan),
         main=pivots(main, "worst_group_accuracy", n_seeds),
         others=_other_metrics(main, n_seeds),
-        n_seeds=n_seeds,
+        about_cells=_about_cells(n_seeds),
         figures=[_figure(layout, name, title) for name, title in contents.figures.items()],
-        tables=[shown(name, rows[name]) for name in contents.tables],
+        tables=[shown(name, rows[name], read_words(layout.table(name, "md"))) for name in contents.tables],
         stage1=[(run.name, commands.spec_json(run)) for run in plan.stage1.values()],
         trainings=[(run.name, commands.spec_json(run)) for run in plan.trainings.values()],
         snakemake=commands.snakemake_line(plan),
@@ -70,6 +70,10 @@ def render(plan: Plan, layout: Layout, contents: Contents, out: Path) -> str:
         config_file=commands.config_file(plan),
         versions=_versions(),
     )
+
+
+def _about_cells(n_seeds: int) -> str:
+    return "value of the one seed" if n_seeds == 1 else f"mean over {seeds_words(n_seeds)}, 95 % interval below"
 
 
 def _other_metrics(main: list[dict[str, str]], n_seeds: int) -> list[tuple[str, list[Pivot]]]:

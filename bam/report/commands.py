@@ -83,15 +83,20 @@ def _stage1(run: Run, layout: Layout) -> list[str]:
     if run.previous:
         words += ["--previous-predictions", str(layout.predictions(run.previous))]
         words += ["--previous-weights", str(layout.weights(run.previous))]
-    folder, labels = layout.predictions(run.name), layout.prepared(run.dataset.data_id) / "train" / "labels.npy"
-    missed = ["--predictions", str(folder / "train.npz"), "--labels", str(labels), "--out"]
-    return [_bam(*words), _bam("error-set", *missed, str(folder / "error_set.npz"))]
+    labels = layout.prepared(run.dataset.data_id) / "train" / "labels.npy"
+    missed = ["--predictions", str(layout.predictions(run.name) / "train.npz"), "--labels", str(labels), "--out"]
+    return [_bam(*words), _bam("error-set", *missed, _error_set(run, layout))]
+
+
+def _error_set(run: Run, layout: Layout) -> str:
+    assert run.error_set is not None
+    return str(layout.predictions(run.error_set) / "error_set.npz")
 
 
 def _final(run: Run, layout: Layout) -> str:
     words = _training(run.spec.step, run, layout)
     if run.stage1:
-        words += ["--error-set", str(layout.predictions(run.stage1) / "error_set.npz")]
+        words += ["--error-set", _error_set(run, layout)]
         if run.spec.training.start == "stage1":
             words += ["--stage1-weights", str(layout.weights(run.stage1) / "model.safetensors")]
     elif run.spec.training.needs_groups:
@@ -105,15 +110,13 @@ def _selection(plan: Plan, arm: Arm, layout: Layout) -> Block:
     study = shlex.join(["--study", plan.study.source]) if by_name else '--study "$STUDY"'
     common = shlex.join(["--results", str(layout.results), "--data", str(layout.data)])
     lines = [] if by_name else [f"STUDY={shlex.quote(arm.study.json())}"]
-    for dataset in arm.study.file.datasets:
-        for method in arm.study.settings:
-            for rule in arm.study.rules_for(method):
-                chosen = str(layout.selection(arm.name, dataset, method, rule))
-                scored = str(layout.evaluation(arm.name, dataset, method, rule))
-                what = shlex.join(["--dataset", dataset, "--method", method, "--rule", rule, "--out", chosen])
-                lines.append(f"{_bam('select')} {study} {what} {common}")
-                score = shlex.join(["--selection", chosen, "--out", scored])
-                lines.append(f"{_bam('evaluate')} {study} {score} {common}")
+    for dataset, method, rule in arm.choices():
+        chosen = str(layout.selection(arm.name, dataset, method, rule))
+        scored = str(layout.evaluation(arm.name, dataset, method, rule))
+        what = shlex.join(["--dataset", dataset, "--method", method, "--rule", rule, "--out", chosen])
+        lines.append(f"{_bam('select')} {study} {what} {common}")
+        score = shlex.join(["--selection", chosen, "--out", scored])
+        lines.append(f"{_bam('evaluate')} {study} {score} {common}")
     title = "Select and evaluate" + ("" if arm.name == "main" else f", sweep {arm.analysis} = {arm.value}")
     return Block(title, tuple(lines))
 

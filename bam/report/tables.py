@@ -1,16 +1,18 @@
 """Table CSVs as a reader wants them: words for columns, percent with one decimal, empty cells left empty."""
 
 import csv
+import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bam.errors import DataError
-from bam.tables.words import METRICS, method_words, number, rule_words
+from bam.tables.words import METRICS, method_words, number, point_digits, rule_words
 
 LONGEST = 500
 FOLDED_FROM = 25
+NOTHING = "every setting failed"
 
 TITLES = {
     "main": "All accuracies",
@@ -23,19 +25,6 @@ TITLES = {
     "epochs": "Every epoch of the chosen settings",
     "auxiliary": "Auxiliary variables by group",
     "cost": "Cost",
-}
-NOTES = {
-    "main": "Test accuracies, mean over seeds; intervals are 95 % intervals over seeds.",
-    "groups": "Test accuracies; Wilson intervals are of the examples pooled over seeds.",
-    "selected": "One row a seed: the setting and epoch that the rule chose on validation, and its score there.",
-    "comparisons": "Differences on test, paired over seeds, in percentage points; above 0, BAM is higher.",
-    "regret": "Percentage points of test worst-group accuracy that a rule loses against choosing with group labels; "
-    "below 0, it does better.",
-    "error_sets": "Training examples that stage 1 misses, and how many of them belong to minority groups.",
-    "sweeps": "One setting varies; selection happens within each of its values.",
-    "epochs": "Validation and test over training, every seed.",
-    "auxiliary": "Margin of the auxiliary variable towards the label, λ(b_y − mean of b_c over c ≠ y), in quantiles.",
-    "cost": "Sums of seconds, the largest memory, the mean rate; the only table that depends on the machine's speed.",
 }
 COLUMNS = {
     "dataset": "data set",
@@ -73,6 +62,7 @@ COLUMNS = {
     "examples_per_s": "examples per s",
 }
 POINTS = {"mean", "std", "ci95_low", "ci95_high", "wilson_low", "wilson_high", "difference"}
+DIFFERENCES = ("regret", "comparisons")
 PERCENT_PREFIXES = ("val_", "test_", "minority_", "share_")
 DIGITS = {
     **{"score": 4, "train_loss": 4, "q05": 3, "q25": 3, "median": 3, "q75": 3, "q95": 3},
@@ -82,12 +72,21 @@ Rows = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
+class Words:
+    """What a table's Markdown says: the caption's first sentence, the rest of it, and the notes."""
+
+    heading: str
+    caption: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Shown:
-    """A table ready to be written: text cells, and which columns are numbers."""
+    """A table ready to be written: text cells, which columns are numbers, and what its Markdown says about it."""
 
     name: str
     title: str
-    note: str
+    words: Words
     columns: Sequence[str]
     numeric: Sequence[bool]
     rows: Sequence[Sequence[str]]
@@ -101,7 +100,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Pivot:
-    """Methods down, rules across; each cell is mean, interval and, if seeds are missing, their number."""
+    """Methods down, rules across; each cell is mean, interval and, if seeds are missing, how many are there."""
 
     title: str
     rules: Sequence[tuple[str, str]]
@@ -116,27 +115,50 @@ def read_rows(path: Path) -> Rows:
     DataError
         If it is missing.
     """
+    return list(csv.DictReader(io.StringIO(_read(path))))
+
+
+def read_words(path: Path) -> Words:
+    """Read the caption and the notes of a table's Markdown: what stands before the table and after it.
+
+    Raises
+    ------
+    DataError
+        If it is missing.
+    """
+    first, *others = _read(path).strip().split("\n\n")
+    heading, _, rest = first.removeprefix("**").partition("**")
+    return Words(heading, rest.strip(), tuple(others[1:]))
+
+
+def _read(path: Path) -> str:
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
+            return file.read()
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read ({error.strerror}); make it first: python -m bam table {path.stem}"
         ) from error
 
 
-def shown(name: str, rows: Rows) -> Shown:
+def shown(name: str, rows: Rows, words: Words) -> Shown:
     """Return a table with human columns and cells, cut after 500 rows."""
     columns = list(rows[0]) if rows else []
+    digits = _point_digits(rows) if name in DIFFERENCES else 1
     return Shown(
         name=name,
         title=TITLES.get(name, name.replace("_", " ")),
-        note=NOTES.get(name, ""),
+        words=words,
         columns=[column_words(name, column) for column in columns],
         numeric=[_is_numeric(rows, column) for column in columns],
-        rows=[[cell_words(column, row[column]) for column in columns] for row in rows[:LONGEST]],
+        rows=[[cell_words(column, row[column], digits) for column in columns] for row in rows[:LONGEST]],
         n_rows=len(rows),
     )
+
+
+def _point_digits(rows: Rows) -> int:
+    bounds = [(row["ci95_low"], row["ci95_high"]) for row in rows]
+    return point_digits((float(low), float(high)) for low, high in bounds if low and high)
 
 
 def column_words(table: str, column: str) -> str:
@@ -145,7 +167,7 @@ def column_words(table: str, column: str) -> str:
     >>> column_words("epochs", "test_worst_group_accuracy")
     'worst-group accuracy on test, %'
     """
-    if table in ("regret", "comparisons") and column in POINTS:
+    if table in DIFFERENCES and column in POINTS:
         return COLUMNS[column].replace("%", "points")
     if column in COLUMNS:
         return COLUMNS[column]
@@ -156,8 +178,13 @@ def column_words(table: str, column: str) -> str:
     return words + (", %" if column.startswith(PERCENT_PREFIXES) else "")
 
 
-def cell_words(column: str, text: str) -> str:
+def cell_words(column: str, text: str, point_digits: int = 1) -> str:
     """Return a cell for readers; an empty one stays empty.
+
+    Parameters
+    ----------
+    point_digits
+        Decimals of means, differences and their bounds, in percent or points.
 
     >>> cell_words("mean", "0.8125"), cell_words("mean", "")
     ('81.2', '')
@@ -165,7 +192,7 @@ def cell_words(column: str, text: str) -> str:
     if text == "":
         return ""
     if column in POINTS or column.startswith(PERCENT_PREFIXES):
-        return number(100 * float(text))
+        return number(100 * float(text), point_digits if column in POINTS else 1)
     if column in DIGITS:
         return number(float(text), DIGITS[column])
     return WORDS[column](text) if column in WORDS else text
@@ -234,11 +261,18 @@ def _in_config_order(rows: Rows) -> list[str]:
 
 
 def _cell(row: dict[str, str] | None, n_seeds: int) -> tuple[str, str, str]:
-    if row is None or row["mean"] == "":
+    if row is None:
         return "", "", ""
+    if row["mean"] == "":
+        return "", "", NOTHING
     low, high = cell_words("ci95_low", row["ci95_low"]), cell_words("ci95_high", row["ci95_high"])
-    fewer = f"{row['n_seeds']} seeds" if row["n_seeds"] != str(n_seeds) else ""
+    fewer = seeds_words(int(row["n_seeds"])) if row["n_seeds"] != str(n_seeds) else ""
     return cell_words("mean", row["mean"]), f"{low} to {high}" if low and high else "", fewer
+
+
+def seeds_words(n: int) -> str:
+    """Return a number of seeds, e.g. ``1 seed``."""
+    return f"{n} seed{'s' * (n != 1)}"
 
 
 def _is_numeric(rows: Rows, column: str) -> bool:

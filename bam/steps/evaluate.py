@@ -12,9 +12,10 @@ import numpy as np
 from bam.artifacts import read_predictions
 from bam.errors import DataError
 from bam.files import read_json, write_text
+from bam.group_metrics import adjusted_accuracy, worst_group_accuracy
 from bam.groups import GroupScheme, read_scheme, read_split
 from bam.layout import Layout
-from bam.metrics import accuracy, adjusted_accuracy, group_accuracies, worst_group_accuracy
+from bam.metrics import accuracy, group_accuracies
 from bam.selection import setting_text
 from bam.statistics import wilson_interval
 
@@ -113,5 +114,5 @@ def _adjusted(scheme: GroupScheme, accuracies: np.ndarray) -> list[dict[str, Any
     """Return the adjusted average, or nothing where groups overlap."""
     if not scheme.is_partition:
         return []
-    value = float(adjusted_accuracy(accuracies, np.array(scheme.counts["train"])))
+    value = float(adjusted_accuracy(accuracies, np.array(scheme.counts["train"]), scheme.names, scheme.declared_empty))
     return [{"metric": "adjusted_accuracy", "group": "", "value": value, "n": "", "low": "", "high": ""}]

@@ -7,7 +7,6 @@ from bam.catalogue import suggestion
 from bam.errors import ConfigError, DataError
 from bam.layout import Layout
 from bam.plan import Plan, Run
-from bam.study import PER_SEED
 
 SWEEP = "sweep_"
 TABLES = {
@@ -75,6 +74,7 @@ def figure(name: str, plan: Plan, layout: Layout) -> None:
         raise _unknown(name, known)
     from bam.figures import style
     from bam.figures.facts import Facts, read_table
+    from bam.tables import captions
 
     frames = {}
     for path in inputs(name, layout):
@@ -88,7 +88,7 @@ def figure(name: str, plan: Plan, layout: Layout) -> None:
     facts = Facts(
         seeds=tuple(study.file.seeds),
         rules=tuple(study.file.selection),
-        fixed_data=tuple(d for d, entry in study.file.datasets.items() if PER_SEED not in entry.values()),
+        data_draw=captions.draw(plan),
         two_stage=tuple(m for m, settings in study.settings.items() if settings[0].recipe.stage1 is not None),
     )
     drawing = _drawing(name)

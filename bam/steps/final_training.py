@@ -1,53 +1,30 @@
 """The training whose epochs are selected, and its predictions of every epoch."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from bam import catalogue
 from bam.artifacts import Predictions, write_predictions
+from bam.best_epoch import best_epoch
 from bam.data.examples import SPLITS, Split
 from bam.data.prepared import open_inputs, open_labels, read_manifest
 from bam.errors import DataError
-from bam.label_rules import LABEL_RULES, best_epoch
 from bam.recipe import RunSpec
+from bam.run_files import TrainFiles
 from bam.steps.outputs import Meter, write_record, write_timing
 from bam.training.build import Extras, build_model, build_trainer, set_up_torch
+from bam.training.divergence import DivergedError
 from bam.training.inputs import ImageInputs, image_inputs
-from bam.training.loop import DivergedError, Trainer, epochs
+from bam.training.loop import Trainer, epochs
 from bam.training.prediction import classes_of, predict_logits
 from bam.training.state import save_tensors
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainFiles:
-    """What a training writes; `weights` maps a label-only rule to the file of its weights."""
-
-    val: Path
-    test: Path
-    record: Path
-    timing: Path
-    weights: Mapping[str, Path]
-
-    @classmethod
-    def below(cls, predictions: Path, weights: Path, keep_weights: Sequence[str]) -> "TrainFiles":
-        """Return the files of a run from its two folders and the rules whose weights it keeps."""
-        return cls(
-            val=predictions / "val.npz",
-            test=predictions / "test.npz",
-            record=predictions / "record.json",
-            timing=predictions / "timing.json",
-            weights={rule: weights / f"{rule}.safetensors" for rule in keep_weights},
-        )
-
-    def all(self) -> list[Path]:
-        """Return every file."""
-        return [self.val, self.test, self.record, self.timing, *self.weights.values()]
 
 
 @dataclass
@@ -119,15 +96,16 @@ def _check_length(what: str, array: np.ndarray | None, n_examples: int) -> None:
 def _predict(
     history: History, trainer: Trainer, epoch: int, loss: float, inputs: Mapping[Split, ImageInputs], spec: RunSpec
 ) -> None:
+    val, test = predict_logits(trainer.model, inputs["val"]), predict_logits(trainer.model, inputs["test"])
     history.epochs.append(epoch)
     history.losses.append(loss)
-    val, test = predict_logits(trainer.model, inputs["val"]), predict_logits(trainer.model, inputs["test"])
     history.val.append(classes_of(val))
     history.test.append(classes_of(test))
     if epoch in spec.keep_logits:
         history.val_logits[epoch], history.test_logits[epoch] = val, test
     for rule in spec.keep_weights:
-        scores = LABEL_RULES[rule](np.stack(history.val), history.labels, history.n_classes)
+        score = catalogue.load("rule", rule, "keep_weights").score
+        scores = score(np.stack(history.val), history.labels, history.n_classes)
         if best_epoch(scores) == len(scores) - 1:
             history.weights[rule] = {k: v.detach().clone() for k, v in trainer.model.state_dict().items()}
 

@@ -12,7 +12,7 @@ from bam.steps import table as tables
 def inputs(plan: Plan, layout: Layout) -> list[Path]:
     """Return the tables, figures and captions that the report shows."""
     return [
-        *(layout.table(name, "csv") for name in tables.names(plan)),
+        *(layout.table(name, suffix) for name in tables.names(plan) for suffix in ("csv", "md")),
         *(layout.figure(name, suffix) for name in figures.names(plan) for suffix in ("svg", "txt")),
     ]
 

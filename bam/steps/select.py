@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from bam.artifacts import Predictions, read_predictions
+from bam.catalogue import suggestion
 from bam.data.prepared import open_labels, read_manifest
+from bam.errors import ConfigError
 from bam.files import write_json
 from bam.groups import read_scheme, read_split
 from bam.layout import Layout
@@ -24,8 +26,21 @@ def select(cells: Sequence[Cell], rule_name: str, layout: Layout, scope: Scope, 
     ----------
     cells
         All grid cells of one data set and one method, in config order.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such rule, no cell, or no stage 1 where the rule needs one.
     """
+    if rule_name not in RULES:
+        raise ConfigError(
+            f"--rule: there is no {rule_name!r}{suggestion(rule_name, RULES)}; there is {', '.join(RULES)}"
+        )
     rule = RULES[rule_name]
+    if not cells:
+        raise ConfigError("the study has no runs of this data set and method; see `bam plan`")
+    if rule.needs_stage1 and cells[0].stage1 is None:
+        raise ConfigError(f"--rule {rule_name}: needs a stage 1, which {cells[0].method} has not")
     evidence = _evidence(cells, layout, with_stage1=rule.needs_stage1, with_groups=rule.needs_groups != "none")
     by_setting: dict[int, list[Candidate]] = {}
     for cell, (predictions, seen) in zip(cells, evidence, strict=True):
@@ -78,15 +93,13 @@ def _evidence(
     for cell in cells:
         truth, n_classes = labels[cell.run.dataset.data_id]
         predictions = read_predictions(layout.predictions(cell.run.name) / "val.npz", n_examples=len(truth))
-        family = {
-            c.stage1.name: missed[c.stage1.name] for c in cells if with_stage1 and c.stage1 and c.seed == cell.seed
-        }
+        family = {c.stage1.name: missed.get(c.stage1.name) for c in cells if c.stage1 and c.seed == cell.seed}
         evidence = Evidence(
             predicted=predictions.classes,
             labels=truth,
             n_classes=n_classes,
-            missed=missed[cell.stage1.name] if with_stage1 and cell.stage1 else None,
-            missed_by_any=tuple(family.values()),
+            missed=missed.get(cell.stage1.name) if cell.stage1 else None,
+            missed_by_any=tuple(mask for mask in family.values() if mask is not None),
             groups=groups.get(cell.run.dataset.groups_id),
         )
         found.append((predictions, evidence))
@@ -96,13 +109,13 @@ def _evidence(
 def _missed_by_stage1(
     cells: Sequence[Cell], layout: Layout, labels: dict[str, tuple[np.ndarray, int]]
 ) -> dict[str, np.ndarray]:
-    """Return, for each stage-1 run, which validation examples it misses at its last epoch."""
+    """Return, for each stage-1 run that did not fail, which validation examples it misses at its last epoch."""
     missed = {}
-    for cell in cells:
-        if cell.stage1 is not None and cell.stage1.name not in missed:
-            truth, _ = labels[cell.run.dataset.data_id]
-            path = layout.predictions(cell.stage1.name) / "val.npz"
-            missed[cell.stage1.name] = read_predictions(path, n_examples=len(truth)).classes[-1] != truth
+    for run in {cell.stage1.name: cell.stage1 for cell in cells if cell.stage1}.values():
+        truth, _ = labels[run.dataset.data_id]
+        predictions = read_predictions(layout.predictions(run.name) / "val.npz", n_examples=len(truth))
+        if not predictions.failed:
+            missed[run.name] = predictions.classes[-1] != truth
     return missed
 
 

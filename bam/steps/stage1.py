@@ -1,49 +1,29 @@
 """Stage 1: amplify the bias, and keep what the amplified model predicts without its crutch."""
 
+import json
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from pydantic import ValidationError
 
 from bam.artifacts import Predictions, read_auxiliary, read_predictions, write_auxiliary, write_predictions
 from bam.data.prepared import open_inputs, open_labels, read_manifest
+from bam.errors import DataError
+from bam.files import read_json
 from bam.recipe import RunSpec
+from bam.run_files import Stage1Files
 from bam.steps.outputs import Meter, write_record, write_timing
 from bam.training.build import Extras, build_model, build_trainer, set_up_torch
+from bam.training.divergence import DivergedError
 from bam.training.inputs import ImageInputs, image_inputs
-from bam.training.loop import DivergedError, Trainer, epochs
+from bam.training.loop import Trainer, epochs
 from bam.training.objectives import AuxiliaryObjective
 from bam.training.prediction import classes_of, predict_logits
 from bam.training.state import load_tensors, save_tensors
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Stage1Files:
-    """The files of one stage-1 run, read (by the run that continues it) and written."""
-
-    train: Path
-    val: Path
-    auxiliary: Path
-    model: Path
-    state: Path
-    record: Path
-    timing: Path
-
-    @classmethod
-    def below(cls, predictions: Path, weights: Path) -> "Stage1Files":
-        """Return the files of a run from its two folders."""
-        return cls(
-            train=predictions / "train.npz",
-            val=predictions / "val.npz",
-            auxiliary=predictions / "auxiliary.npz",
-            model=weights / "model.safetensors",
-            state=weights / "state.safetensors",
-            record=predictions / "record.json",
-            timing=predictions / "timing.json",
-        )
 
 
 @dataclass
@@ -85,7 +65,7 @@ def stage1(spec: RunSpec, prepared: Path, files: Stage1Files, previous: Stage1Fi
         failed = f"stage 1 stopped: {error}"
         logger.warning(failed)
     if failed:
-        _keep(snapshots, trainer, spec.training.epochs, float("nan"), val, meter)
+        _keep_failed(snapshots, trainer, spec.training.epochs, val)
     _write(trainer, snapshots, files, failed)
     names = ("train", "val", "auxiliary", "model", "state")
     write_record(files.record, spec, device, {name: getattr(files, name) for name in names})
@@ -93,18 +73,30 @@ def stage1(spec: RunSpec, prepared: Path, files: Stage1Files, previous: Stage1Fi
 
 
 def _keep(snapshots: Snapshots, trainer: Trainer, epoch: int, loss: float, val: ImageInputs, meter: Meter) -> None:
+    with meter.evaluation.running():
+        train, validation = (classes_of(predict_logits(trainer.model, x)) for x in (trainer.inputs, val))
     snapshots.epochs.append(epoch)
     snapshots.losses.append(loss)
-    with meter.evaluation.running():
-        snapshots.train.append(classes_of(predict_logits(trainer.model, trainer.inputs)))
-        snapshots.val.append(classes_of(predict_logits(trainer.model, val)))
+    snapshots.train.append(train)
+    snapshots.val.append(validation)
     objective = trainer.objective
     assert isinstance(objective, AuxiliaryObjective)
     snapshots.auxiliary[epoch] = objective.scaled().cpu().numpy()
 
 
+def _keep_failed(snapshots: Snapshots, trainer: Trainer, epoch: int, val: ImageInputs) -> None:
+    """File class 0 throughout under T, so that a failed run has every file, marked as failed."""
+    snapshots.epochs.append(epoch)
+    snapshots.losses.append(float("nan"))
+    snapshots.train.append(np.zeros(len(trainer.inputs), dtype=np.uint8))
+    snapshots.val.append(np.zeros(len(val), dtype=np.uint8))
+    assert isinstance(trainer.objective, AuxiliaryObjective)
+    snapshots.auxiliary[epoch] = trainer.objective.scaled().cpu().numpy()
+
+
 def _resume(trainer: Trainer, previous: Stage1Files, snapshots: Snapshots, spec: RunSpec) -> tuple[int, str]:
     """Load the state of a lower T and its snapshots of watched epochs; return that T, and why it failed if so."""
+    _check_continues(spec, previous)
     trainer.model.load_state_dict(load_tensors(previous.model))
     state = load_tensors(previous.state)
     trainer.optimizer.load(state)
@@ -121,6 +113,18 @@ def _resume(trainer: Trainer, previous: Stage1Files, snapshots: Snapshots, spec:
             snapshots.val.append(val.classes[k])
             snapshots.auxiliary[epoch] = auxiliary[epoch]
     return int(train.epochs[-1]), train.failed
+
+
+def _check_continues(spec: RunSpec, previous: Stage1Files) -> None:
+    """Refuse to go on from a run that differs in more than T and in what it watches."""
+    content = read_json(previous.record)
+    try:
+        before = RunSpec.model_validate_json(json.dumps(content["spec"]))
+    except (KeyError, TypeError, ValidationError) as error:
+        raise DataError(f"{previous.record}: is not the record of a run") from error
+    ours = spec.model_copy(update={"training": spec.training.model_copy(update={"epochs": before.training.epochs})})
+    if ours.result_id != before.result_id or before.training.epochs >= spec.training.epochs:
+        raise DataError(f"{previous.record}: is not a run of these settings at a lower T")
 
 
 def _write(trainer: Trainer, snapshots: Snapshots, files: Stage1Files, failed: str) -> None:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from bam.artifacts import read_error_set
+from bam.errors import DataError
 from bam.recipe import RunSpec
-from bam.steps.final_training import TrainFiles, train_and_predict
+from bam.run_files import TrainFiles
+from bam.steps.final_training import train_and_predict
 from bam.training.build import Extras
 from bam.training.state import load_tensors
 
@@ -18,7 +20,18 @@ def stage2(
     ----------
     weights
         Stage 1's model, needed for One-M.
+
+    Raises
+    ------
+    DataError
+        If One-M is given no weights, or the error set is not about the training split.
     """
     mask, failed = read_error_set(error_set)
-    start = load_tensors(weights) if spec.training.start == "stage1" and weights is not None else None
+    start = None
+    if spec.training.start == "stage1":
+        if weights is None:
+            raise DataError(
+                f"{spec.method} goes on from stage 1 (One-M): give --stage1-weights <its model.safetensors>"
+            )
+        start = load_tensors(weights)
     train_and_predict(spec, prepared, files, Extras(error_set=mask), device=device, weights=start, failed=failed)

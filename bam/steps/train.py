@@ -5,7 +5,8 @@ from pathlib import Path
 from bam.errors import DataError
 from bam.groups import partition_ids, read_split
 from bam.recipe import RunSpec
-from bam.steps.final_training import TrainFiles, train_and_predict
+from bam.run_files import TrainFiles
+from bam.steps.final_training import train_and_predict
 from bam.training.build import Extras
 
 

@@ -7,13 +7,14 @@ import pandas as pd
 from bam.layout import Layout
 from bam.plan import Plan
 from bam.statistics import wilson_interval
-from bam.tables.captions import budget, intervals, missing_notes, protocol, seeds_cell, validation
+from bam.tables.captions import budget, failed_notes, intervals, missing_notes, protocol, seeds_cell, validation
 from bam.tables.content import Table
-from bam.tables.evaluations import CHOICE, STATISTICS, read_evaluations, summarise
+from bam.tables.evaluations import CHOICE, STATISTICS, completed, read_evaluations, summarise
 from bam.tables.inputs import sweep_arms
 from bam.tables.words import EMPTY, METRICS, method_words, rule_words, spread
 
 KEYS = [*CHOICE, "needs_groups"]
+AVERAGES = "Average: plain over test; adjusted: group accuracies weighted by training group shares."
 HEADERS = {
     "analysis": "Analysis",
     "axis": "Axis",
@@ -27,46 +28,56 @@ HEADERS = {
 
 def main_table(plan: Plan, layout: Layout) -> Table:
     """Return worst-group, average and adjusted test accuracy of each method and rule."""
-    rows = read_evaluations(plan, layout, plan.arms[:1])
+    arms = plan.arms[:1]
+    rows = read_evaluations(plan, layout, arms)
     rows = rows[rows["metric"].isin(list(METRICS))]
-    found = summarise(in_metric_order(rows), [*KEYS, "metric"], plan.study.file.seeds)
+    found = summarise(in_metric_order(rows), ["arm", *KEYS, "metric"], plan.study.file.seeds)
+    found = completed(found, arms, "metric", list(METRICS))
     return Table(
         frame=found[[*KEYS, "metric", *STATISTICS]],
         shown=widened(found, KEYS, "metric", METRICS),
         caption=f"Test accuracy in percent, study {plan.study.name}. {intervals(plan)} {protocol(plan)}",
         notes=(
             *missing_notes(worded(found), ["dataset", "method", "selection", "metric"]),
+            *failed_notes(worded(found), ["dataset", "method"]),
             f"Validation: {validation(plan)}",
-            "Needs groups: the splits whose group labels the method's training or the rule sees. "
-            "Average: plain over test; adjusted: group accuracies weighted by training group shares.",
+            f"Needs groups: the splits whose group labels the method's training or the rule sees. {AVERAGES}",
         ),
     )
 
 
 def groups_table(plan: Plan, layout: Layout) -> Table:
     """Return the test accuracy of each group, with Wilson's interval of the count pooled over seeds."""
-    rows = read_evaluations(plan, layout, plan.arms[:1])
-    found = summarise(rows[rows["metric"] == "group_accuracy"], [*KEYS, "group"], plan.study.file.seeds)
+    arms = plan.arms[:1]
+    rows = read_evaluations(plan, layout, arms)
+    rows = rows[rows["metric"] == "group_accuracy"]
+    found = completed(summarise(rows, ["arm", *KEYS, "group"], plan.study.file.seeds), arms, "group", [""])
     bounds = [
         wilson_interval(k, n) if n else (None, None)
         for k, n in zip(found["n_correct"], found["n_examples"], strict=True)
     ]
     found["wilson_low"] = pd.Series([low for low, _ in bounds], dtype=object)
     found["wilson_high"] = pd.Series([high for _, high in bounds], dtype=object)
-    names = {str(name): str(name) for name in found["group"].unique()}
+    names = {str(name): str(name) for name in found["group"].unique() if name}
     return Table(
         frame=found[[*KEYS, "group", *STATISTICS, "n_examples", "wilson_low", "wilson_high"]],
         shown=widened(found, KEYS, "group", names),
         caption=f"Test accuracy of each group in percent, study {plan.study.name}. {intervals(plan)} {protocol(plan)}",
-        notes=missing_notes(worded(found), ["dataset", "method", "selection", "group"]),
+        notes=(
+            *missing_notes(worded(found), ["dataset", "method", "selection", "group"]),
+            *failed_notes(worded(found), ["dataset", "method"]),
+            "The CSV also has Wilson's 95 % interval of each group's count, pooled over seeds.",
+        ),
     )
 
 
 def sweeps_table(plan: Plan, layout: Layout) -> Table:
     """Return the main table's accuracies at each value of each analysis, selection within the value."""
-    rows = read_evaluations(plan, layout, sweep_arms(plan))
+    swept = sweep_arms(plan)
+    rows = read_evaluations(plan, layout, swept)
     rows = in_metric_order(rows[rows["metric"].isin(list(METRICS))])
     found = summarise(rows, ["arm", *KEYS, "metric"], plan.study.file.seeds)
+    found = completed(found, swept, "metric", list(METRICS))
     by_name = {arm.name: arm for arm in plan.arms}
     arms = [by_name[name] for name in found["arm"]]
     axes = [plan.study.file.analyses[arm.analysis].axis for arm in arms]
@@ -74,15 +85,17 @@ def sweeps_table(plan: Plan, layout: Layout) -> Table:
     found["axis"] = pd.Series(axes, dtype=object)
     found["value"] = pd.Series([str(arm.value) for arm in arms], dtype=object)
     keys = ["analysis", "axis", "value", *KEYS]
-    budgets = list(dict.fromkeys(budget(arm) for arm in sweep_arms(plan)))
+    budgets = list(dict.fromkeys(budget(arm) for arm in swept))
     return Table(
         frame=found[[*keys, "metric", *STATISTICS]],
         shown=widened(found, keys, "metric", METRICS),
         caption=f"Test accuracy in percent along one axis at a time, study {plan.study.name}; selection within "
-        f"each value. {intervals(plan)} {protocol(plan)}",
+        f"each value. {intervals(plan)} {protocol(plan, with_budget=False)}",
         notes=(
-            *missing_notes(worded(found), ["analysis", "value", "method", "selection", "metric"]),
+            *missing_notes(worded(found), ["analysis", "value", "dataset", "method", "selection", "metric"]),
+            *failed_notes(worded(found), ["analysis", "value", "dataset", "method"]),
             "Settings to choose among at one value: " + " / ".join(budgets or ["none."]),
+            AVERAGES,
         ),
     )
 
@@ -97,13 +110,17 @@ def in_metric_order(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.loc[order]
 
 
-def widened(found: pd.DataFrame, keys: Sequence[str], across: str, columns: dict[str, str]) -> pd.DataFrame:
+def widened(
+    found: pd.DataFrame, keys: Sequence[str], across: str, columns: dict[str, str], digits: int = 1
+) -> pd.DataFrame:
     """Return one row for each combination of keys, with a column of text for each entry of `across`."""
     shown: dict[tuple[str, ...], dict[str, str]] = {}
     for row in worded(found, keep=across).to_dict("records"):
         key = tuple(str(row[name]) for name in keys)
         cells = shown.setdefault(key, dict.fromkeys(columns.values(), EMPTY))
-        cells[columns[str(row[across])]] = spread(row["mean"], row["std"], row["ci95_low"], row["ci95_high"])
+        if row["n_seeds"]:
+            text = spread(row["mean"], row["std"], row["ci95_low"], row["ci95_high"], digits)
+            cells[columns[str(row[across])]] = text
         marked = seeds_cell(row["n_seeds"], row["missing"])
         cells["Seeds"] = max(cells.get("Seeds", ""), marked, key=len)
     headers = [HEADERS[name] for name in keys]

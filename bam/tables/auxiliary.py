@@ -10,9 +10,9 @@ from bam.errors import DataError
 from bam.layout import Layout
 from bam.plan import Cell, Plan
 from bam.tables.accuracies import without_single_dataset
-from bam.tables.captions import MARK, draw
+from bam.tables.captions import MARK, n_seeds_words
 from bam.tables.content import Table
-from bam.tables.inputs import auxiliary_cells, stage1_key
+from bam.tables.inputs import auxiliary_cells, error_set, stage1_key
 from bam.tables.truth import Truth
 from bam.tables.words import EMPTY, method_words, number
 
@@ -50,8 +50,7 @@ def auxiliary_table(plan: Plan, layout: Layout) -> Table:
     for family, cells in families.items():
         finished = []
         for cell in cells:
-            assert cell.stage1 is not None
-            _, failed = read_error_set(layout.predictions(cell.stage1.name) / "error_set.npz")
+            _, failed = read_error_set(error_set(cell, layout))
             if failed:
                 notes.append(f"{MARK} {method_words(family[1])}: without seed {cell.seed}, whose stage 1 failed.")
             else:
@@ -62,8 +61,8 @@ def auxiliary_table(plan: Plan, layout: Layout) -> Table:
         frame=frame,
         shown=_shown(frame),
         caption="Margin of the auxiliary variables towards the label, λ(b_y − mean of the other b_c), after stage 1, "
-        f"over the training examples of {len(plan.study.file.seeds)} seeds together, study {plan.study.name}. "
-        f"Watched epochs stand in the CSV. {draw(plan)}",
+        f"over the training examples of {n_seeds_words(plan)} together, study {plan.study.name}. "
+        "Watched epochs stand in the CSV. Quantiles are spreads of examples, not confidence intervals.",
         notes=tuple(notes),
     )
 

@@ -1,5 +1,8 @@
 """What every caption must say: rule scope, budget, seeds, and what the intervals are."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from bam import catalogue
@@ -11,16 +14,32 @@ SCOPES = {
     "across_seeds": "Hyper-parameters are chosen across seeds, the epoch for each seed",
     "per_seed": "Hyper-parameters and epoch are chosen for each seed",
 }
+FIXED_DRAW = "all seeds share one fixed draw of the data, so intervals over seeds omit sampling error"
 MARK = "†"
 
 
-def protocol(plan: Plan) -> str:
-    """Return the sentences on selection scope, budget and seeds."""
-    seeds = plan.study.file.seeds
-    return (
-        f"{SCOPES[plan.study.file.selection_scope]} (selection_scope {plan.study.file.selection_scope}). "
-        f"{budget(plan.arms[0])} {len(seeds)} seed{'s' * (len(seeds) != 1)}: {', '.join(map(str, seeds))}."
-    )
+def protocol(plan: Plan, *, with_budget: bool = True) -> str:
+    """Return the sentences on selection scope, budget and seeds.
+
+    Parameters
+    ----------
+    with_budget
+        Whether the main arm's numbers of settings are those of the table.
+    """
+    scope = plan.study.file.selection_scope
+    settings = f" {budget(plan.arms[0])}" if with_budget else ""
+    return f"{SCOPES[scope]} (selection_scope {scope}).{settings} {seeds_sentence(plan)}"
+
+
+def seeds_sentence(plan: Plan) -> str:
+    """Return how many seeds there are, and which."""
+    return f"{n_seeds_words(plan)}: {', '.join(map(str, plan.study.file.seeds))}."
+
+
+def n_seeds_words(plan: Plan) -> str:
+    """Return the number of seeds, e.g. ``5 seeds``."""
+    n = len(plan.study.file.seeds)
+    return f"{n} seed{'s' * (n != 1)}"
 
 
 def budget(arm: Arm) -> str:
@@ -41,18 +60,35 @@ def intervals(plan: Plan, *, pooled: bool = True) -> str:
     pooled
         Whether a Wilson interval stands in where all seeds agree.
     """
-    wilson = "; where all seeds agree, the Wilson interval of the pooled counts" if pooled else ""
+    if len(plan.study.file.seeds) == 1:
+        return "One seed, so there is no standard deviation and no interval over seeds."
+    wilson = "; where all seeds agree, the Wilson interval of the pooled counts, if there are counts" if pooled else ""
     return f"Mean ± sample standard deviation [95 % t interval over seeds{wilson}]. {draw(plan)}"
 
 
+def spreads(plan: Plan) -> str:
+    """Return what the cells are of a table that shows no interval."""
+    words = f"mean ± sample standard deviation over {n_seeds_words(plan)}"
+    return words if len(plan.study.file.seeds) > 1 else "values of the one seed"
+
+
 def draw(plan: Plan) -> str:
-    """Return whether the data are drawn anew for each seed, for each data set."""
-    redrawn = {name: PER_SEED in entry.values() for name, entry in plan.study.file.datasets.items()}
-    anew = "drawn anew for each seed, so that seed intervals include sampling error"
-    fixed = "one fixed draw, so that seed intervals omit sampling error"
-    if len(set(redrawn.values())) == 1:
-        return f"The data are {anew if all(redrawn.values()) else fixed}."
-    return "The data: " + "; ".join(f"{name}, {anew if new else fixed}" for name, new in redrawn.items()) + "."
+    """Return whether the data are drawn anew for each seed, for each data set.
+
+    Seeds that draw from the same few images give test sets that overlap, so that an interval over
+    seeds is too short (Nadeau & Bengio 2003, Machine Learning 52: 239-281); the kind says so.
+    """
+    drawn = {name: _drawn(entry) for name, entry in plan.study.file.datasets.items()}
+    if len(set(drawn.values())) == 1:
+        words = next(iter(drawn.values()))
+        return f"{words[0].upper()}{words[1:]}."
+    return " ".join(f"Data of {name}: {words}." for name, words in drawn.items())
+
+
+def _drawn(entry: Mapping[str, Any]) -> str:
+    if PER_SEED not in entry.values():
+        return FIXED_DRAW
+    return str(catalogue.load("kind", entry["kind"], "kind").PER_SEED_DRAW)
 
 
 def validation(plan: Plan) -> str:
@@ -74,17 +110,34 @@ def seeds_cell(n_seeds: int, missing: str) -> str:
 
 
 def missing_notes(rows: pd.DataFrame, labels: list[str]) -> tuple[str, ...]:
-    """Return one note for each row whose mean lacks seeds.
+    """Return one note for each row whose mean lacks seeds; rows without any seed are `failed_notes`'.
 
     Parameters
     ----------
     rows
-        With a column `missing` and the given labels.
+        With columns `missing` and `n_seeds`, and the given labels.
     """
     notes = [
         f"{MARK} {', '.join(str(row[label]) for label in labels)}: no value for seed {row['missing']}; "
         "the mean is over the other seeds."
         for row in rows.to_dict("records")
-        if row["missing"]
+        if row["missing"] and row["n_seeds"]
     ]
     return tuple(dict.fromkeys(notes))
+
+
+def failed_notes(rows: pd.DataFrame, labels: list[str]) -> tuple[str, ...]:
+    """Return a note for each (label, ...) under some of whose rules nothing could be chosen.
+
+    Parameters
+    ----------
+    rows
+        In words, with columns `n_seeds` and `selection`, and the given labels.
+    """
+    rules: dict[str, dict[str, None]] = {}
+    for row in rows[rows["n_seeds"] == 0].to_dict("records"):
+        rules.setdefault(", ".join(str(row[label]) for label in labels), {})[str(row["selection"])] = None
+    return tuple(
+        f"{MARK} {who}, under {', '.join(names)}: every setting has a failed seed, so nothing was chosen."
+        for who, names in rules.items()
+    )

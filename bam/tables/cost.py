@@ -17,26 +17,31 @@ COLUMNS = ["dataset", "method", "step", "n_runs", *SECONDS, "peak_memory_mib", "
 
 
 def cost_table(plan: Plan, layout: Layout) -> Table:
-    """Return the sums of seconds, the largest memory and the mean rate of each step's runs."""
-    timings: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
-    read: dict[str, dict[str, Any]] = {}
+    """Return the sums of seconds, the largest memory and the mean rate of each step's runs that have a timing."""
+    runs: dict[tuple[str, str, str], dict[str, None]] = {}
     for cell in plan.cells:
         for run in [cell.run] if cell.stage1 is None else [cell.stage1, cell.run]:
-            if run.name not in read:
-                read[run.name] = _read(layout, run.name)
-            timings.setdefault((cell.dataset, cell.method, run.spec.step), {})[run.name] = read[run.name]
-    rows = [_row(key, list(runs.values())) for key, runs in timings.items()]
+            runs.setdefault((cell.dataset, cell.method, run.spec.step), {})[run.name] = None
+    every = list(dict.fromkeys(name for names in runs.values() for name in names))
+    timings = {name: timing for name in every if (timing := _read(layout, name)) is not None}
+    rows = [_row(key, [timings[name] for name in names if name in timings]) for key, names in runs.items()]
+    n_without = len(every) - len(timings)
     frame = pd.DataFrame(rows, columns=COLUMNS, dtype=object)
     return Table(
         frame=frame,
         shown=_shown(frame),
         caption=f"Cost of all runs, study {plan.study.name}: sums of seconds, largest peak memory, mean rate.",
-        notes=("A stage 1 that goes on from a lower T counts only its own epochs.",),
+        notes=(
+            *([f"{n_without} run{'s have' if n_without > 1 else ' has'} no timing."] if n_without else []),
+            "A stage 1 that goes on from a lower T counts only its own epochs.",
+        ),
     )
 
 
-def _read(layout: Layout, run: str) -> dict[str, Any]:
+def _read(layout: Layout, run: str) -> dict[str, Any] | None:
     path = layout.predictions(run) / "timing.json"
+    if not path.exists():
+        return None
     content = read_json(path)
     lacking = {*SECONDS, "peak_memory_bytes", "examples_per_s"} - set(content)
     if lacking:
@@ -49,8 +54,8 @@ def _row(key: tuple[str, str, str], timings: list[dict[str, Any]]) -> dict[str, 
     return {
         **dict(zip(("dataset", "method", "step"), key, strict=True)),
         "n_runs": len(timings),
-        **{name: float(sum(timing[name] for timing in timings)) for name in SECONDS},
-        "peak_memory_mib": max(timing["peak_memory_bytes"] for timing in timings) / (1 << 20),
+        **{name: float(sum(timing[name] for timing in timings)) if timings else None for name in SECONDS},
+        "peak_memory_mib": max(timing["peak_memory_bytes"] for timing in timings) / (1 << 20) if timings else None,
         "examples_per_s": sum(rates) / len(rates) if rates else None,
     }
 

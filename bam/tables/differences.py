@@ -1,6 +1,6 @@
 """Paired differences over seeds: BAM against every other method, and the regret of each rule."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -8,23 +8,24 @@ from bam.layout import Layout
 from bam.plan import Plan
 from bam.statistics import Summary, paired
 from bam.tables.accuracies import widened, worded
-from bam.tables.captions import intervals, missing_notes, protocol, seeds_cell
+from bam.tables.captions import MARK, failed_notes, intervals, missing_notes, protocol, seeds_cell
 from bam.tables.content import Table
 from bam.tables.evaluations import CHOICE, STATISTICS, by_seed, read_evaluations
-from bam.tables.inputs import ORACLE, OURS, choices, label_only
-from bam.tables.words import EMPTY, METRICS, method_words, rule_words, spread
+from bam.tables.inputs import ORACLE, OURS, label_only
+from bam.tables.words import EMPTY, METRICS, method_words, point_digits, rule_words, spread
 
 Choice = tuple[str, str, str]
+Values = Mapping[tuple[Choice, str], Mapping[int, float]]
 OTHER = ["other_method", "other_selection"]
 COMPARISON = [*CHOICE, *OTHER, "metric", "difference", "std", "ci95_low", "ci95_high", "n_seeds", "verdict"]
 REGRET = [*CHOICE, "needs_groups", *STATISTICS]
-NO_WIDTH = "Where the difference is the same for all seeds, its interval has no width."
+NO_WIDTH = " Where the difference is the same for all seeds, its interval has no width."
 
 
 def comparisons_table(plan: Plan, layout: Layout) -> Table:
     """Return BAM minus every other method on test, seed by seed, for label-only rules of both."""
     arm = plan.arms[0]
-    there = [choice for choice in choices(arm) if label_only(choice[2])] if OURS in plan.study.settings else []
+    there = [choice for choice in arm.choices() if label_only(choice[2])] if OURS in plan.study.settings else []
     rules = sorted({rule for _, _, rule in there})
     rows = read_evaluations(plan, layout, plan.arms[: bool(there)], label_only=rules)
     values = by_seed(rows)
@@ -43,15 +44,49 @@ def comparisons_table(plan: Plan, layout: Layout) -> Table:
     short = frame[frame["selection"] == rule]
     return Table(
         frame=frame[COMPARISON],
-        shown=_comparisons_shown(short),
-        caption=f"BAM under {rule_words(rule)} minus each other method under each rule without group labels, test "
-        f"accuracy in points, paired over seeds, study {plan.study.name}. {intervals(plan, pooled=False)} "
-        f"{protocol(plan)}",
+        shown=_comparisons_shown(short, plan),
+        caption=f"BAM under {rule_words(rule)} minus each other method, each under every selection rule that sees no "
+        f"group labels, test accuracy in points, paired over seeds, study {plan.study.name}. "
+        f"{intervals(plan, pooled=False)} {protocol(plan)}",
         notes=(
-            *missing_notes(worded(short), ["dataset", *OTHER, "metric"]),
-            f"All rules of BAM stand in the CSV. {NO_WIDTH} No correction for the number of comparisons.",
+            *missing_notes(_named(short, plan), ["dataset", *OTHER, "metric"]),
+            *_left_out(there, values),
+            *(f"{method_words(method)}: its training sees group labels." for method in _trained_on_groups(plan)),
+            f"All rules of BAM stand in the CSV.{_no_width(plan)} No correction for the number of comparisons.",
         ),
     )
+
+
+def _trained_on_groups(plan: Plan) -> list[str]:
+    return [name for name, settings in plan.study.settings.items() if settings[0].recipe.needs_train_groups]
+
+
+def _name(method: str, plan: Plan) -> str:
+    """Return a method's name, saying so if its training sees group labels."""
+    return method_words(method) + (" (trains on groups)" if method in _trained_on_groups(plan) else "")
+
+
+def _named(found: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    others = found["other_method"].map(lambda name: _name(name, plan))
+    return worded(found).assign(other_method=others, other_selection=found["other_selection"].map(rule_words))
+
+
+def _left_out(there: Iterable[Choice], values: Values) -> tuple[str, ...]:
+    """Return a note for each method and data set that lacks test accuracies because every setting failed."""
+    measured = {choice for choice, _ in values}
+    rows = [dict(zip(CHOICE, choice, strict=True)) for choice in there if choice not in measured]
+    frame = pd.DataFrame(rows, columns=CHOICE, dtype=object).assign(n_seeds=0)
+    return tuple(
+        f"{note.removeprefix(MARK).strip()} Left out." for note in failed_notes(worded(frame), ["dataset", "method"])
+    )
+
+
+def _no_width(plan: Plan) -> str:
+    return NO_WIDTH if len(plan.study.file.seeds) > 1 else ""
+
+
+def _digits(found: pd.DataFrame) -> int:
+    return point_digits(zip(found["ci95_low"].tolist(), found["ci95_high"].tolist(), strict=True))
 
 
 def _paired(first: Mapping[int, float], second: Mapping[int, float], seeds: Sequence[int]) -> tuple[Summary, str]:
@@ -86,14 +121,15 @@ def verdict(summary: Summary) -> str:
     return "not clear of 0"
 
 
-def _comparisons_shown(found: pd.DataFrame) -> pd.DataFrame:
+def _comparisons_shown(found: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    digits = _digits(found)
     verdicts = {f"{name}: BAM is": EMPTY for name in METRICS.values()}
     shown: dict[tuple[str, ...], dict[str, str]] = {}
     for row in found.to_dict("records"):
-        key = (str(row["dataset"]), method_words(row["other_method"]), rule_words(row["other_selection"]))
+        key = (str(row["dataset"]), _name(row["other_method"], plan), rule_words(row["other_selection"]))
         cells = shown.setdefault(key, dict.fromkeys(METRICS.values(), EMPTY) | verdicts | {"Seeds": ""})
         name = METRICS[str(row["metric"])]
-        cells[name] = spread(row["difference"], row["std"], row["ci95_low"], row["ci95_high"])
+        cells[name] = spread(row["difference"], row["std"], row["ci95_low"], row["ci95_high"], digits)
         cells[f"{name}: BAM is"] = str(row["verdict"])
         cells["Seeds"] = max(cells["Seeds"], seeds_cell(row["n_seeds"], row["missing"]), key=len)
     pairs = [header for name in METRICS.values() for header in (name, f"{name}: BAM is")]
@@ -109,7 +145,7 @@ def regret_table(plan: Plan, layout: Layout) -> Table:
     rows = read_evaluations(plan, layout, arms)
     values, found = by_seed(rows), []
     needs = {tuple(row[name] for name in CHOICE): str(row["needs_groups"]) for row in rows.to_dict("records")}
-    for choice in (c for arm in arms for c in choices(arm) if c[2] != ORACLE):
+    for choice in (c for arm in arms for c in arm.choices() if c[2] != ORACLE):
         own = values.get((choice, "worst_group_accuracy"), {})
         oracle = values.get(((choice[0], choice[1], ORACLE), "worst_group_accuracy"), {})
         if set(own) & set(oracle):
@@ -118,13 +154,14 @@ def regret_table(plan: Plan, layout: Layout) -> Table:
     frame = pd.DataFrame(found, columns=[*REGRET, "metric", "missing"], dtype=object)
     return Table(
         frame=frame[REGRET],
-        shown=widened(frame, [*CHOICE, "needs_groups"], "metric", {"regret": "Regret"}),
+        shown=widened(frame, [*CHOICE, "needs_groups"], "metric", {"regret": "Regret"}, _digits(frame)),
         caption="Regret in points: test worst-group accuracy of the choice by worst-group validation accuracy (oracle) "
         f"minus that of the rule's choice, paired over seeds, study {plan.study.name}. "
         f"{intervals(plan, pooled=False)} {protocol(plan)}",
         notes=(
             *missing_notes(worded(frame, keep="metric"), CHOICE),
-            f"It can be negative: the oracle looks at validation, not at test. {NO_WIDTH}",
+            *_left_out((choice for arm in arms for choice in arm.choices()), values),
+            f"It can be negative: the oracle looks at validation, not at test.{_no_width(plan)}",
         ),
     )
 

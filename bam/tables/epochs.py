@@ -7,12 +7,13 @@ import pandas as pd
 
 from bam.artifacts import Predictions, read_predictions
 from bam.errors import DataError
+from bam.group_metrics import worst_group_accuracy
 from bam.layout import Layout
-from bam.metrics import accuracy, class_accuracies, class_difference, group_accuracies, worst_group_accuracy
+from bam.metrics import accuracy, class_accuracies, class_difference, group_accuracies
 from bam.plan import DataSet, Plan
 from bam.selection import setting_text
 from bam.tables.accuracies import without_single_dataset
-from bam.tables.captions import MARK, draw, protocol
+from bam.tables.captions import MARK, protocol, spreads
 from bam.tables.content import Table
 from bam.tables.inputs import epochs_rule, main_cells
 from bam.tables.selected import read_selection
@@ -34,26 +35,32 @@ COLUMNS = ["dataset", "method", "selection", "setting", "seed", "epoch", *SERIES
 
 def epochs_table(plan: Plan, layout: Layout) -> Table:
     """Return a row for each epoch and seed of the setting that ClassDiff (else the first rule) chose."""
-    truth, frames = Truth(layout), []
+    truth, frames, notes = Truth(layout), [pd.DataFrame(columns=COLUMNS)], []
     datasets = {cell.run.name: cell.run.dataset for cell in main_cells(plan)}
     for dataset, method in itertools.product(plan.study.file.datasets, plan.study.settings):
         rule = epochs_rule(plan, method)
-        for chosen in read_selection(layout, plan.arms[0].name, (dataset, method, rule))["chosen"]:
+        selected = read_selection(layout, plan.arms[0].name, (dataset, method, rule))["chosen"]
+        notes += [] if selected else [_nothing(dataset, method)]
+        for chosen in selected:
             if chosen["run"] not in datasets:
                 raise DataError(f"selection names run {chosen['run']}, not of this study; run `bam select` again")
             series = _series(chosen["run"], datasets[chosen["run"]], truth)
             head = {"dataset": dataset, "method": method, "selection": rule}
             frames.append(series.assign(**head, setting=setting_text(chosen["setting"]), seed=chosen["seed"]))
-    frame = pd.concat(frames, ignore_index=True)[COLUMNS]
-    shown, notes = _shown(frame, plan.study.file.seeds)
+    frame = pd.concat(frames[len(frames) > 1 :], ignore_index=True)[COLUMNS]
+    shown, marked = _shown(frame, plan.study.file.seeds)
+    rules = dict.fromkeys(rule_words(epochs_rule(plan, method)) for method in plan.study.settings)
     return Table(
         frame=frame,
         shown=shown,
-        caption="The last epoch of the settings that each rule chose, in percent except loss, study "
-        f"{plan.study.name}: mean ± sample standard deviation. Every epoch stands in the CSV. "
-        f"{draw(plan)} {protocol(plan)}",
-        notes=tuple(notes),
+        caption=f"The last epoch of the settings that {' or '.join(rules)} chose, in percent except loss, study "
+        f"{plan.study.name}: {spreads(plan)}. Every epoch stands in the CSV. {protocol(plan)}",
+        notes=(*notes, *marked),
     )
+
+
+def _nothing(dataset: str, method: str) -> str:
+    return f"{dataset}, {method_words(method)}: left out, as every setting has a failed seed."
 
 
 def _series(run: str, dataset: DataSet, truth: Truth) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from bam.error_set import class_shares, find, quality
 from bam.layout import Layout
 from bam.plan import Cell, Plan
 from bam.tables.accuracies import without_single_dataset
-from bam.tables.captions import MARK, draw
+from bam.tables.captions import MARK, spreads
 from bam.tables.content import Table
 from bam.tables.inputs import stage1_key
 from bam.tables.truth import Truth
@@ -45,9 +45,8 @@ def error_sets_table(plan: Plan, layout: Layout) -> Table:
     return Table(
         frame=frame,
         shown=shown,
-        caption="Error sets of stage 1 after T epochs, against the minority groups of train: mean ± sample standard "
-        f"deviation over {len(plan.study.file.seeds)} seeds, percent except size, study {plan.study.name}. "
-        f"{draw(plan)}",
+        caption=f"Error sets of stage 1 after T epochs, against the minority groups of train: {spreads(plan)}, "
+        f"percent except size, study {plan.study.name}.",
         notes=(*notes, *marked, "An empty error set has no precision and no class shares."),
     )
 

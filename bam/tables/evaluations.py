@@ -7,10 +7,11 @@ import pandas as pd
 
 from bam.errors import DataError
 from bam.layout import Layout
+from bam.needs import needs_groups
 from bam.plan import Plan
+from bam.selection import RULES
 from bam.statistics import over_seeds
 from bam.study import Arm
-from bam.tables.inputs import choices
 
 CHOICE = ["dataset", "method", "selection"]
 COLUMNS = [*CHOICE, "needs_groups", "seed", "metric", "group", "value", "n"]
@@ -21,6 +22,8 @@ def read_evaluations(
     plan: Plan, layout: Layout, arms: Sequence[Arm], *, label_only: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Return the rows of all evaluation CSVs of some arms, in config order, with a column `arm`.
+
+    Where every setting had a failed seed, nothing was chosen and the CSV has no rows; see `completed`.
 
     Parameters
     ----------
@@ -34,13 +37,14 @@ def read_evaluations(
     """
     frames = []
     for arm in arms:
-        for dataset, method, rule in choices(arm):
+        for dataset, method, rule in arm.choices():
             if label_only and rule not in label_only:
                 continue
             frame = _read(layout.evaluation(arm.name, dataset, method, rule))
-            frames.append(frame.assign(arm=arm.name, dataset=dataset, method=method, selection=rule))
+            if len(frame):
+                frames.append(frame.assign(arm=arm.name, dataset=dataset, method=method, selection=rule))
     if not frames:
-        return pd.DataFrame(columns=["arm", *COLUMNS])
+        return pd.DataFrame(columns=["arm", *COLUMNS, "at"])
     rows = pd.concat(frames, ignore_index=True)
     order = {seed: position for position, seed in enumerate(plan.study.file.seeds)}
     rows = rows[rows["seed"].isin(list(order))]
@@ -75,6 +79,38 @@ def summarise(rows: pd.DataFrame, keys: list[str], seeds: Sequence[int]) -> pd.D
     """
     summaries = [_summary(dict(zip(keys, key, strict=True)), part, seeds) for key, part in _parts(rows, keys)]
     return pd.DataFrame(summaries, columns=[*keys, *STATISTICS, "n_correct", "n_examples", "missing"], dtype=object)
+
+
+def completed(found: pd.DataFrame, arms: Sequence[Arm], across: str, values: Sequence[str]) -> pd.DataFrame:
+    """Add rows without a mean for every choice that has none, in config order.
+
+    Parameters
+    ----------
+    found
+        What `summarise` returns for the keys arm, `CHOICE`, needs_groups and `across`.
+    across, values
+        The column that has several rows a choice, and what to put there if no other choice
+        on the data set tells.
+    """
+    there = dict(_parts(found, ["arm", *CHOICE]))
+    rows: list[dict[str, object]] = []
+    for arm in arms:
+        for choice in arm.choices():
+            part = there.get((arm.name, *choice))
+            if part is not None:
+                rows += [dict(zip(found.columns, cells, strict=True)) for cells in part.itertuples(index=False)]
+                continue
+            seen = found.loc[found["dataset"] == choice[0], across].unique().tolist() if len(found) else []
+            head = {"arm": arm.name, **dict(zip(CHOICE, choice, strict=True)), "needs_groups": _needs(arm, choice)}
+            empty = {"n_seeds": 0, "missing": ", ".join(map(str, arm.study.file.seeds))}
+            rows += [{**head, across: value, **empty} for value in seen or values]
+    frame = pd.DataFrame(rows, columns=found.columns, dtype=object)
+    return frame.where(frame.notna(), None)
+
+
+def _needs(arm: Arm, choice: tuple[str, str, str]) -> str:
+    recipe = arm.study.settings[choice[1]][0].recipe
+    return needs_groups(recipe.needs_train_groups, RULES[choice[2]].needs_groups)
 
 
 def _parts(rows: pd.DataFrame, keys: list[str]) -> list[tuple[tuple[object, ...], pd.DataFrame]]:

@@ -33,7 +33,7 @@ def names(plan: Plan) -> list[str]:
 
 
 def inputs(name: str, plan: Plan, layout: Layout) -> list[Path]:
-    """Return every file that one table reads, each once.
+    """Return every file that one table needs, each once; `cost` reads the timings beside them, if there.
 
     Raises
     ------
@@ -48,14 +48,6 @@ def check_name(name: str) -> None:
     """Raise ConfigError, with a suggestion and the list, if there is no table of this name."""
     if name not in INPUTS:
         raise ConfigError(f"table: there is no table {name!r}{suggestion(name, INPUTS)}; there is {', '.join(INPUTS)}")
-
-
-def choices(arm: Arm) -> Iterator[tuple[str, str, str]]:
-    """Yield (dataset, method, rule) of one arm in config order."""
-    for dataset in arm.study.file.datasets:
-        for method in arm.study.settings:
-            for rule in arm.study.rules_for(method):
-                yield dataset, method, rule
 
 
 def sweep_arms(plan: Plan) -> Sequence[Arm]:
@@ -92,8 +84,15 @@ def stage1_key(cell: Cell) -> tuple[float, str]:
     return objective.coefficient, objective.loss
 
 
+def error_set(cell: Cell, layout: Layout) -> Path:
+    """Return the error set of a cell's stage 1."""
+    assert cell.stage1 is not None
+    assert cell.stage1.error_set is not None
+    return layout.predictions(cell.stage1.error_set) / "error_set.npz"
+
+
 def _evaluations(arms: Sequence[Arm], layout: Layout) -> list[Path]:
-    return [layout.evaluation(arm.name, *choice) for arm in arms for choice in choices(arm)]
+    return [layout.evaluation(arm.name, *choice) for arm in arms for choice in arm.choices()]
 
 
 def _main(plan: Plan, layout: Layout) -> list[Path]:
@@ -101,7 +100,7 @@ def _main(plan: Plan, layout: Layout) -> list[Path]:
 
 
 def _selected(plan: Plan, layout: Layout) -> list[Path]:
-    return [layout.selection(plan.arms[0].name, *choice) for choice in choices(plan.arms[0])]
+    return [layout.selection(plan.arms[0].name, *choice) for choice in plan.arms[0].choices()]
 
 
 def _sweeps(plan: Plan, layout: Layout) -> list[Path]:
@@ -112,7 +111,7 @@ def _comparisons(plan: Plan, layout: Layout) -> list[Path]:
     if OURS not in plan.study.settings:
         return []
     arm = plan.arms[0]
-    return [layout.evaluation(arm.name, *choice) for choice in choices(arm) if label_only(choice[2])]
+    return [layout.evaluation(arm.name, *choice) for choice in arm.choices() if label_only(choice[2])]
 
 
 def _regret(plan: Plan, layout: Layout) -> list[Path]:
@@ -151,13 +150,14 @@ def _auxiliary(plan: Plan, layout: Layout) -> Iterator[Path]:
     for cell in auxiliary_cells(plan):
         assert cell.stage1 is not None
         yield layout.predictions(cell.stage1.name) / "auxiliary.npz"
-        yield layout.predictions(cell.stage1.name) / "error_set.npz"
+        yield error_set(cell, layout)
         yield from _truth(cell.run.dataset, layout, "train", "train")
 
 
 def _cost(plan: Plan, layout: Layout) -> Iterator[Path]:
+    # Not the timings: a lost one must not make its run train again. They come with the predictions.
     for run in (*plan.stage1, *plan.trainings):
-        yield layout.predictions(run) / "timing.json"
+        yield layout.predictions(run) / "val.npz"
 
 
 INPUTS: dict[str, Callable[[Plan, Layout], list[Path] | Iterator[Path]]] = {

@@ -1,5 +1,6 @@
 """From a RunSpec and arrays to a Trainer."""
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +76,10 @@ def set_up_torch(threads: int, device: str) -> torch.device:
     RunError
         If this machine or this build of torch has no such device.
     """
+    # cuBLAS is deterministic only with a workspace of its own, to be named before CUDA starts.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
     torch.set_num_threads(threads)
     # What use_deterministic_algorithms(True) sets, without importing the compiler to tell it too.
     torch.set_deterministic_debug_mode("error")

@@ -9,15 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from bam.training.divergence import DivergedError
 from bam.training.inputs import ImageInputs
 from bam.training.objectives import Objective
 from bam.training.optimizers import Optimizer
 from bam.training.sampling import Order
 from bam.training.streams import global_stream
-
-
-class DivergedError(Exception):
-    """The loss became NaN or infinite."""
 
 
 @dataclass
@@ -51,7 +48,7 @@ def epochs(trainer: Trainer, n_epochs: int, first: int = 1) -> Iterator[tuple[in
     Raises
     ------
     DivergedError
-        At the end of the epoch in which the loss is no longer finite; names epoch and step.
+        At the end of the epoch in which a loss or a weight is no longer finite; names epoch and step.
     """
     for epoch in range(first, n_epochs + 1):
         with global_stream(trainer.seed, "dropout", epoch):
@@ -81,5 +78,8 @@ def run_epoch(trainer: Trainer, epoch: int) -> float:
     if not bool(per_step.isfinite().all()):
         step = int((~per_step.isfinite()).nonzero()[0]) + 1
         raise DivergedError(f"the loss is {per_step[step - 1]:g} at epoch {epoch}, step {step} of {len(sizes)}")
+    # The last step's own loss is never computed, but its weights are what is evaluated.
+    if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
+        raise DivergedError(f"the weights are not finite after epoch {epoch}")
     weights = torch.tensor(sizes, dtype=torch.float64)
     return float((per_step * weights).sum() / weights.sum())

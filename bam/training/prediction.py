@@ -4,13 +4,20 @@ import numpy as np
 import torch
 from torch import nn
 
+from bam.training.divergence import DivergedError
 from bam.training.inputs import ImageInputs
 
 EVALUATION_BATCH = 2048
 
 
 def predict_logits(model: nn.Module, inputs: ImageInputs) -> np.ndarray:
-    """Return the logits of every row, float32 of shape (n, C); leaves the model in train mode or not as it was."""
+    """Return the logits of every row, float32 of shape (n, C); the model's mode stays as it was.
+
+    Raises
+    ------
+    DivergedError
+        If a logit is not finite: an argmax over NaN is no prediction.
+    """
     was_training = model.training
     model.eval()
     with torch.inference_mode():
@@ -18,7 +25,10 @@ def predict_logits(model: nn.Module, inputs: ImageInputs) -> np.ndarray:
             model(inputs.batch(rows)).float().cpu() for rows in torch.split(torch.arange(len(inputs)), EVALUATION_BATCH)
         ]
     model.train(was_training)
-    return torch.cat(parts).numpy()
+    logits = torch.cat(parts).numpy()
+    if not np.isfinite(logits).all():
+        raise DivergedError("the logits of the model are not finite")
+    return logits
 
 
 def classes_of(logits: np.ndarray) -> np.ndarray:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.stats import t
 
 from bam.files import canonical_json, short_hash
-from bam.metrics import accuracy, adjusted_accuracy, group_accuracies
+from bam.group_metrics import adjusted_accuracy
+from bam.metrics import accuracy, group_accuracies
 from bam.recipe import RunSpec
 from bam.statistics import of_differences, over_seeds, paired, wilson_interval
 
@@ -45,7 +46,9 @@ def test_group_accuracies_are_shares_counted_by_hand(table):
 def test_adjusting_by_the_groups_own_shares_gives_the_plain_average(table):
     predicted, labels, group = (np.array(column) for column in table)
     membership = group[:, None] == np.arange(4)
-    adjusted = adjusted_accuracy(group_accuracies(predicted, labels, membership), membership.sum(axis=0))
+    counts, names = membership.sum(axis=0), ("a", "b", "c", "d")
+    empty = tuple(name for name, count in zip(names, counts, strict=True) if count == 0)
+    adjusted = adjusted_accuracy(group_accuracies(predicted, labels, membership), counts, names, empty)
     assert float(adjusted) == pytest.approx(float(accuracy(predicted, labels)), abs=1e-12)
 
 

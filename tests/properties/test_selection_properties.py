@@ -9,6 +9,7 @@ import pytest
 import toy
 
 from bam.artifacts import Predictions, read_predictions, write_predictions
+from bam.groups import read_scheme, write_scheme
 from bam.layout import Layout
 from bam.plan import Plan
 from bam.selection import RULES
@@ -87,6 +88,7 @@ def shuffle_groups(layout: Layout) -> None:
         order = rng.permutation(len(rows))
         with open(path, "w", newline="") as file:
             csv.writer(file).writerows([header, *[[r[0], *rows[k][1:]] for r, k in zip(rows, order, strict=True)]])
+        write_scheme(path.parent, read_scheme(path.parent))  # with the hash of what is there now
 
 
 def test_shuffled_groups_change_the_oracles_scores_and_no_label_only_choice(study, tmp_path):

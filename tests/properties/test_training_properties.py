@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bam.artifacts import read_predictions, write_error_set
-from bam.steps.final_training import TrainFiles
-from bam.steps.stage1 import Stage1Files, stage1
+from bam.run_files import Stage1Files, TrainFiles
+from bam.steps.stage1 import stage1
 from bam.steps.stage2 import stage2
 from bam.steps.train import train
 from bam.training.sampling import build_order
@@ -106,7 +106,8 @@ def test_the_same_spec_gives_the_same_bytes_and_another_seed_others(tmp_path):
 
 
 def test_weights_are_kept_at_the_epoch_that_the_rule_would_choose(tmp_path):
-    from bam.label_rules import LABEL_RULES, best_epoch
+    from bam import catalogue
+    from bam.best_epoch import best_epoch
 
     folder = toy.write_toy(tmp_path / "prepared")
     labels = np.load(folder / "val" / "labels.npy")
@@ -117,7 +118,9 @@ def test_weights_are_kept_at_the_epoch_that_the_rule_would_choose(tmp_path):
         settings = toy.training(epochs=6, optimizer=toy.sgd(0.2))
         train(toy.spec("train", settings, seed=seed, keep_weights=rules), folder, None, files, "cpu")
         for rule in rules:
-            epoch = 1 + best_epoch(LABEL_RULES[rule](read_predictions(files.val).classes, labels, 2))
+            epoch = 1 + best_epoch(
+                catalogue.load("rule", rule, "test").score(read_predictions(files.val).classes, labels, 2)
+            )
             chosen.add(epoch)
             short = TrainFiles.below(tmp_path / f"ps{seed}{rule}", tmp_path / f"ws{seed}{rule}", ("last",))
             settings = toy.training(epochs=epoch, optimizer=toy.sgd(0.2))

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bam.label_rules import LABEL_RULES, best_epoch
+from bam import catalogue
+from bam.best_epoch import best_epoch
 from bam.metrics import class_accuracies, class_difference
 from bam.selection import RULES, Candidate, Evidence, choose
 
@@ -104,7 +105,9 @@ def test_ties_go_to_the_earliest_epoch_then_to_the_first_setting(rule):
 def test_the_earliest_of_exactly_tied_class_differences_is_chosen(counts):
     """Ties as exact fractions: 8/10 - 6/10 and 6/10 - 4/10 tie, though their floats differ."""
     exact = [oracles.pairwise_class_difference([Fraction(a, 10), Fraction(b, 10)]) for a, b in counts]
-    scores = LABEL_RULES["class_difference"](predictions_with(counts), np.repeat([0, 1], 10), 2)
+    scores = catalogue.load("rule", "class_difference", "test").score(
+        predictions_with(counts), np.repeat([0, 1], 10), 2
+    )
     assert best_epoch(scores) == exact.index(min(exact))
 
 

@@ -13,10 +13,10 @@ from bam.artifacts import read_auxiliary, read_predictions, write_error_set
 from bam.data.prepared import open_inputs, open_labels, read_manifest
 from bam.error_set import find
 from bam.recipe import RunSpec, Training
+from bam.run_files import Stage1Files, TrainFiles
 from bam.steps import stage1 as stage1_step
 from bam.steps.error_set import error_set
-from bam.steps.final_training import TrainFiles
-from bam.steps.stage1 import Stage1Files, stage1
+from bam.steps.stage1 import stage1
 from bam.steps.stage2 import stage2
 from bam.steps.train import train
 from bam.training.build import Extras, build_model, build_trainer, set_up_torch

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection
 
 from bam.data.sources import read_sources
 from bam.errors import ConfigError, DataError
@@ -19,6 +20,7 @@ from bam.layout import Layout
 from bam.plan import make_plan
 from bam.steps import figure as step
 from bam.study import read_study
+from bam.tables import words
 
 ROOT = Path(__file__).resolve().parents[2]
 NASTY = "<b>$x$ 50% _{y}"
@@ -27,14 +29,14 @@ RULES = (("class_difference", "none"), ("worst_group", "val"))
 NAMES = [*step.TABLES, "sweep"]
 INTERVALS = {
     "worst_group_by_method": "95 % t intervals over seeds",
-    "group_accuracies": "95 % Wilson intervals",
+    "group_accuracies": "95 % t intervals over seeds",
     "class_difference_by_epoch": "no interval",
     "error_set_quality": "range from the smallest to the largest",
     "auxiliary_by_group": "25th to 75th percentile",
     "sweep": "95 % t intervals over seeds",
 }
 RESULT = {"dataset": "digits", "mean": 0.7, "std": 0.1, "ci95_low": 0.6, "ci95_high": 0.8, "n_seeds": 2}
-WILSON = {"n_examples": 90, "wilson_low": 0.6, "wilson_high": 0.8}
+WILSON = {"n_examples": 90, "wilson_low": 0.65, "wilson_high": 0.75}
 METRIC = {"metric": "worst_group_accuracy"}
 SWEEP = {"analysis": "lambda", "axis": "bam.stage1.auxiliary_coefficient"}
 STAGE1 = {"dataset": "digits", "lambda": 10.0, "stage1_loss": "squared", "T": 5}
@@ -134,9 +136,60 @@ def test_user_names_are_drawn_as_they_are():
 
 def test_one_draw_of_the_data_is_said_in_the_caption():
     module = importlib.import_module("bam.figures.worst_group_by_method")
-    caption = module.caption(frames_of("bam"), Facts(seeds=SEEDS, fixed_data=("celeba",)))
-    assert "celeba" in caption
-    assert "leave out sampling error" in caption
+    facts = Facts(seeds=SEEDS, data_draw="All seeds share one fixed draw of the data.")
+    assert "pooled over seeds. All seeds share one fixed draw of the data. Hollow" in module.caption(
+        frames_of("bam"), facts
+    )
+
+
+def bars(figure):
+    """Return (low, high) of each horizontal bar, once."""
+    found = set()
+    for lines in figure.axes[0].findobj(LineCollection):
+        found |= {(round(float(s[0][0]), 6), round(float(s[1][0]), 6)) for s in lines.get_segments()}
+    return found
+
+
+def test_group_bars_are_intervals_over_seeds_and_wilsons_only_of_a_single_seed():
+    module = importlib.import_module("bam.figures.group_accuracies")
+    frames = frames_of("bam")
+    assert bars(module.draw(frames, facts_of("bam"))) == {(0.6, 0.8)}
+    alone = frames["groups"].assign(n_seeds=1, std=None, ci95_low=float("nan"), ci95_high=float("nan"))
+    assert bars(module.draw({"groups": alone}, Facts(seeds=(0,)))) == {(0.65, 0.75)}
+    caption = module.caption({"groups": alone}, Facts(seeds=(0,)))
+    assert "95 % Wilson interval" in caption
+    assert "t interval" not in caption
+
+
+@pytest.mark.parametrize("name", ["worst_group_by_method", "group_accuracies", "sweep"])
+@pytest.mark.parametrize("failed", [("bam",), ("bam", "erm")])
+def test_where_nothing_was_chosen_there_is_no_marker_and_the_caption_says_so(name, failed):
+    module = importlib.import_module(f"bam.figures.{name}")
+    frames = {}
+    for table, frame in frames_of("bam", "erm").items():
+        found = frame.copy()
+        empty = [column for column in (*RESULT, *WILSON) if column in found and column != "dataset"]
+        found[empty] = found[empty].astype(float)
+        found.loc[found["method"].isin(failed), empty] = float("nan")
+        found.loc[found["method"].isin(failed), "n_seeds"] = 0
+        frames[table] = found
+    figure = module.draw(frames, facts_of("bam"))
+    figure.draw_without_rendering()
+    assert "BAM" not in texts(figure)
+    caption = module.caption(frames, facts_of("bam"))
+    named = "BAM" if len(failed) == 1 else "BAM, ERM"
+    assert f"No marker where every setting had a failed seed, so that nothing was chosen: {named}." in caption
+    assert "at least 0" not in caption
+
+
+def test_labels_are_the_tables_words_made_short():
+    assert style.METHODS["bam_no_aux"].label == "BAM without aux. var."
+    assert {name: look.label for name, look in style.METHODS.items() if name != "bam_no_aux"} == {
+        name: label for name, label in words.METHODS.items() if name != "bam_no_aux"
+    }
+    assert {name: look.label for name, look in style.RULES.items()} == {
+        name: label.removesuffix(" (oracle)") for name, label in words.RULES.items()
+    }
 
 
 def test_a_method_looks_the_same_whatever_stands_beside_it():

@@ -5,7 +5,8 @@ import pytest
 
 from bam.error_set import class_shares, quality
 from bam.errors import DataError
-from bam.metrics import adjusted_accuracy, class_accuracies, group_accuracies, worst_group_accuracy
+from bam.group_metrics import adjusted_accuracy, worst_group_accuracy
+from bam.metrics import class_accuracies, group_accuracies
 from bam.needs import needs_groups
 from bam.statistics import over_seeds, paired, wilson_interval
 
@@ -63,8 +64,11 @@ def test_worst_group_names_the_empty_group():
     assert str(error.value) == "group 'b' has no example; declare the cell empty or mend the split"
 
 
-def test_adjusted_average_leaves_out_groups_that_are_empty():
-    assert adjusted_accuracy(np.array([0.5, np.nan, 1.0]), np.array([30, 50, 10])) == pytest.approx(0.625)
+def test_adjusted_average_leaves_out_groups_declared_empty_and_no_others():
+    accuracies, counts, names = np.array([0.5, np.nan, 1.0]), np.array([30, 50, 10]), ("a", "b", "c")
+    assert adjusted_accuracy(accuracies, counts, names, ("b",)) == pytest.approx(0.625)
+    with pytest.raises(DataError, match="group 'b' has no example"):
+        adjusted_accuracy(accuracies, counts, names)
 
 
 def test_error_set_quality_by_hand_and_where_undefined():

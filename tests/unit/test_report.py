@@ -13,13 +13,16 @@ from bam.layout import Layout
 from bam.plan import Plan, make_plan
 from bam.report import build
 from bam.report.build import Contents, render
-from bam.report.tables import cell_words, column_words, pivots, shown
+from bam.report.tables import Words, cell_words, column_words, pivots, read_words, shown
+from bam.steps import table as table_step
+from bam.steps.report import inputs
 from bam.study import read_study
 
 ROOT = Path(__file__).resolve().parents[2]
 NASTY = "<b>bold</b> & 'quoted' $x$ 100% <script>alert('x')</script>"
 MAIN = "dataset,method,selection,needs_groups,metric,mean,std,ci95_low,ci95_high,n_seeds"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><path id="a" d="M0 0"/></svg>'
+MARKDOWN = f"**Caption of {{}}.** Its rest {NASTY}\n\n| a |\n| --- |\n| shown |\n\nNote {NASTY}\n\nLast note.\n"
 CONTENTS = Contents(["main", "cost"], {"worst_group_by_method": "Worst group", "sweep_x": f"Sweep {NASTY}"})
 
 
@@ -55,6 +58,8 @@ def layout(tmp_path) -> Layout:
     ]
     write_text(layout.table("main", "csv"), "\n".join([MAIN, *rows, ""]))
     write_text(layout.table("cost", "csv"), "dataset,method,step,n_runs,wall_s\ncolored_digits,bam,stage2,10,1.25\n")
+    for name in ("main", "cost"):
+        write_text(layout.table(name, "md"), MARKDOWN.format(name))
     for name in ("worst_group_by_method", "sweep_x"):
         layout.figure(name, "svg").parent.mkdir(parents=True, exist_ok=True)
         layout.figure(name, "svg").write_bytes(SVG)
@@ -122,6 +127,45 @@ def test_a_study_given_as_json_gets_commands_with_a_shell_variable(plan, layout)
     assert "python -m bam table main --study &#34;$STUDY&#34;" in html
 
 
+def test_captions_and_notes_of_tables_are_those_of_their_markdown(plan, layout, html):
+    for name in CONTENTS.tables:
+        assert read_words(layout.table(name, "md")) == Words(
+            f"Caption of {name}.", f"Its rest {NASTY}", (f"Note {NASTY}", "Last note.")
+        )
+        below = html[html.index(f'id="table-{name}"') :]
+        assert below.index("</table>") < below.index(f"<strong>Caption of {name}.</strong> Its rest &lt;b&gt;bold")
+        assert below.index("Its rest") < below.index("Note &lt;b&gt;bold") < below.index("Last note.")
+    assert "| shown |" not in html
+    assert {layout.table(name, "md") for name in table_step.names(plan)} <= set(inputs(plan, layout))
+
+
+def test_a_caption_without_rest_and_notes_is_read(tmp_path):
+    write_text(tmp_path / "t.md", "**Only this**\n\n| a |\n| --- |\n| 1 |\n")
+    assert read_words(tmp_path / "t.md") == Words("Only this", "", ())
+
+
+def test_a_table_without_markdown_is_named(plan, layout):
+    layout.table("cost", "md").unlink()
+    with pytest.raises(DataError, match=r"cost\.md: cannot be read .*bam table cost"):
+        render(plan, layout, CONTENTS, layout.report)
+
+
+def test_differences_clear_of_zero_are_not_shown_as_zero():
+    row = {"difference": "0.0003", "ci95_low": "0.0001", "ci95_high": "0.0005", "verdict": "higher"}
+    words = Words("", "", ())
+    assert shown("comparisons", [row], words).rows == [["0.03", "0.01", "0.05", "higher"]]
+    assert shown("comparisons", [row | {"ci95_low": ""}], words).rows == [["0.0", "", "0.1", "higher"]]
+
+
+def test_one_seed_has_no_mean_and_no_interval(layout):
+    one = make_plan(
+        read_study(str(ROOT / "config/digits.yaml")).only("colored_digits", "erm"),
+        read_sources(ROOT / "config/datasets.yaml"),
+    )
+    assert build._about_cells(1) == "value of the one seed"
+    assert "mean over 5 seeds, 95 % interval below" in render(one, layout, CONTENTS, layout.report)
+
+
 def test_a_missing_table_or_figure_is_named(plan, layout):
     with pytest.raises(DataError, match=r"regret\.csv: cannot be read .*bam table regret"):
         render(plan, layout, Contents(["regret"], {}), layout.report)
@@ -136,7 +180,7 @@ def test_empty_cells_stay_empty_and_oracles_are_marked():
     ]
     rows = [dict(zip(MAIN.split(","), line.split(","), strict=True)) for line in lines]
     (pivot,) = pivots(rows, "worst_group_accuracy", 5)
-    assert pivot.rows == [("BAM", [("50.0", "", ""), ("", "", "")])]
+    assert pivot.rows == [("BAM", [("50.0", "", ""), ("", "", "every setting failed")])]
     assert [oracle != "" for _, oracle in pivot.rules] == [False, True]
     assert cell_words("std", "") == ""
 
@@ -154,7 +198,7 @@ def test_long_tables_are_folded_and_cut_with_a_note(plan, layout):
     write_text(layout.table("cost", "csv"), "dataset,method,step,n_runs,wall_s\n" + lines)
     html = render(plan, layout, Contents(["cost"], {}), layout.report)
     assert "The first 500 of 600 rows; the whole table is tables/cost.csv." in html
-    assert shown("cost", [{"dataset": "d"}] * 30).is_folded
+    assert shown("cost", [{"dataset": "d"}] * 30, Words("", "", ())).is_folded
 
 
 def test_a_missing_package_is_said_to_be_missing():

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from bam.errors import DataError, RunError
-from bam.label_rules import LABEL_RULES, best_epoch
+from bam import catalogue
+from bam.best_epoch import best_epoch
+from bam.errors import DataError
 from bam.selection import RULES, Candidate, Evidence, GroupEvidence, Rule, choose, error_cells
 
 LABELS = np.repeat([0, 1], 12)
@@ -45,11 +46,13 @@ def test_a_setting_with_a_failed_seed_is_left_out_and_listed():
         assert choice.left_out == ("s=0, seed 1: the loss is nan",)
 
 
-def test_every_setting_failed_is_an_error_that_names_them_all():
+@pytest.mark.parametrize("scope", ["across_seeds", "per_seed"])
+def test_where_every_setting_failed_nothing_is_chosen_and_all_are_listed(scope):
     rows = [[run(0, 0, failed="A")], [run(1, 3, failed="B")]]
-    with pytest.raises(RunError) as error:
-        choose(fixed({}), rows, "across_seeds")
-    assert str(error.value) == "every setting has a failed seed: s=0, seed 0: A; s=1, seed 3: B"
+    choice = choose(fixed({}), rows, scope)
+    assert choice.chosen == ()
+    assert choice.mean_scores == (None, None)
+    assert choice.left_out == ("s=0, seed 0: A", "s=1, seed 3: B")
 
 
 def test_best_epoch_is_the_earliest_best():
@@ -58,16 +61,18 @@ def test_best_epoch_is_the_earliest_best():
 
 def test_last_scores_only_the_last_epoch_and_by_its_accuracy():
     predicted = np.array([[0, 1, 1, 0], [0, 0, 0, 0]])
-    scores = LABEL_RULES["last"](predicted, np.array([0, 1, 1, 0]), 2)
+    scores = catalogue.load("rule", "last", "test").score(predicted, np.array([0, 1, 1, 0]), 2)
     assert best_epoch(scores) == 1
     assert scores[1] == 0.5
-    assert best_epoch(LABEL_RULES["last"](np.array([[1, 1], [1, 1]]), np.array([0, 0]), 2)) == 1
+    assert (
+        best_epoch(catalogue.load("rule", "last", "test").score(np.array([[1, 1], [1, 1]]), np.array([0, 0]), 2)) == 1
+    )
 
 
 def test_worst_class_and_average_by_hand():
     labels, predicted = np.array([0, 0, 0, 1]), np.array([[0, 0, 1, 1], [0, 0, 0, 0]])
-    assert LABEL_RULES["worst_class"](predicted, labels, 2) == pytest.approx([2 / 3, 0])
-    assert LABEL_RULES["average"](predicted, labels, 2) == pytest.approx([3 / 4, 3 / 4])
+    assert catalogue.load("rule", "worst_class", "test").score(predicted, labels, 2) == pytest.approx([2 / 3, 0])
+    assert catalogue.load("rule", "average", "test").score(predicted, labels, 2) == pytest.approx([3 / 4, 3 / 4])
 
 
 def missed(*rows: int) -> np.ndarray:

@@ -11,12 +11,12 @@ from bam.errors import DataError, RunError
 from bam.files import write_json
 from bam.groups import GroupScheme, SplitGroups, write_scheme, write_split
 from bam.layout import Layout
+from bam.run_files import Stage1Files, TrainFiles
 from bam.statistics import wilson_interval
 from bam.steps.error_set import error_set
 from bam.steps.evaluate import evaluate
-from bam.steps.final_training import TrainFiles
 from bam.steps.select import select
-from bam.steps.stage1 import Stage1Files, stage1
+from bam.steps.stage1 import stage1
 from bam.steps.stage2 import stage2
 from bam.steps.train import train
 from bam.training.build import set_up_torch
@@ -48,7 +48,7 @@ def test_a_diverged_stage1_fails_everything_that_builds_on_it(prepared, tmp_path
     assert len(read_predictions(final.val).epochs) == 0
 
 
-def test_select_leaves_a_diverged_setting_out_and_refuses_if_all_are(tmp_path):
+def test_select_leaves_a_diverged_setting_out_and_chooses_nothing_if_all_are(tmp_path):
     import json
 
     plan, layout = toy.plan(seeds=[0]), Layout(tmp_path / "data", tmp_path / "results")
@@ -64,8 +64,11 @@ def test_select_leaves_a_diverged_setting_out_and_refuses_if_all_are(tmp_path):
     assert [c["run"] for c in content["chosen"]] == [cells[1].run.name]
     assert len(content["left_out"]) == 1
     assert "training stopped: the loss is" in content["left_out"][0]
-    with pytest.raises(RunError, match="every setting has a failed seed"):
-        select(cells[:1], "average", layout, "across_seeds", tmp_path / "chosen.json")
+    select(cells[:1], "average", layout, "across_seeds", tmp_path / "chosen.json")
+    content = json.loads((tmp_path / "chosen.json").read_text())
+    assert (content["chosen"], len(content["left_out"])) == ([], 1)
+    evaluate(tmp_path / "chosen.json", {}, layout, tmp_path / "scores.csv")
+    assert (tmp_path / "scores.csv").read_text().count("\n") == 1
 
 
 def test_the_error_set_step_compares_the_last_epoch_with_the_labels(tmp_path):

@@ -82,13 +82,13 @@ BAD = [
     ),
     (
         {"selection": ["worst_grup"]},
-        "selection: there is no 'worst_grup' (did you mean 'worst_group'?); there is class_difference, worst_class, "
-        "average, last, worst_error_group, worst_group, average_adjusted",
+        "selection: there is no 'worst_grup' (did you mean 'worst_group'?); there is average, class_difference, last, "
+        "worst_class, worst_error_group, worst_group, average_adjusted",
     ),
     ({"selection": ["last", "last"]}, "selection: 'last' stands twice"),
     (
         {"keep_weights": ["worst_group"]},
-        "keep_weights: there is no 'worst_group'; there is class_difference, worst_class, average, last",
+        "keep_weights: there is no 'worst_group'; there is average, class_difference, last, worst_class",
     ),
     ({"seeds": [0, 1, 0]}, "seeds: 0 stands twice"),
     ({"seeds": ["a"]}, "seeds[0]: 'a' is not allowed: should be a valid integer"),

@@ -21,15 +21,16 @@ from bam.plan import Plan, make_plan
 from bam.statistics import Summary, wilson_interval
 from bam.steps.table import inputs, names, table
 from bam.study import check_study
+from bam.tables import differences
 from bam.tables.accuracies import groups_table, main_table, sweeps_table
 from bam.tables.auxiliary import auxiliary_table
-from bam.tables.captions import budget
+from bam.tables.captions import FIXED_DRAW, budget, draw
 from bam.tables.catalogue import TABLES
 from bam.tables.content import Table
 from bam.tables.differences import comparisons_table, regret_table, verdict
 from bam.tables.epochs import epochs_table
 from bam.tables.error_sets import error_sets_table
-from bam.tables.inputs import INPUTS, choices
+from bam.tables.inputs import INPUTS
 from bam.tables.selected import selected_table
 from bam.tables.write import csv_text, latex_text, markdown_text
 
@@ -38,6 +39,7 @@ T95_DF2 = 4.302652729911275
 GROUPS = ("0, red", "0, green", "1, red", "1, green")
 LABELS = np.array([0, 0, 0, 1, 1, 1])
 MEMBER = np.array([0, 0, 1, 3, 3, 2])
+REASON = "the only one, seed 1: loss is nan"
 VALUES = {"bam": (0.80, 0.70, 0.90), "erm": (0.50, 0.55, 0.45)}
 CONTRACT = {
     "main": "dataset,method,selection,needs_groups,metric,mean,std,ci95_low,ci95_high,n_seeds",
@@ -133,14 +135,25 @@ def write_runs(plan: Plan, layout: Layout) -> None:
         for split in ("train", "val", "test"):
             write_predictions(folder / f"{split}.npz", found)
         write_auxiliary(folder / "auxiliary.npz", {1: 0 * scaled, 2: scaled})
-        write_error_set(folder / "error_set.npz", missing_two != LABELS)
         seconds = {"wall_s": 2.0, "training_s": 1.0, "evaluation_s": 0.5}
         write_json(folder / "timing.json", {**seconds, "peak_memory_bytes": 3 << 20, "examples_per_s": 100.0})
+    for error_set in plan.error_sets:
+        write_error_set(layout.predictions(error_set) / "error_set.npz", missing_two != LABELS)
+
+
+def fail_every_setting(plan: Plan, layout: Layout, method: str) -> None:
+    """Let every setting of a method have a failed seed, so that no rule can choose."""
+    for arm in plan.arms:
+        for choice in arm.choices():
+            if choice[1] == method:
+                write_evaluation(layout, arm.name, choice, {})
+                content = {"chosen": [], "left_out": [REASON], "n_settings": 1, "scope": "across_seeds"}
+                write_json(layout.selection(arm.name, *choice), content)
 
 
 def write_choices(plan: Plan, layout: Layout) -> None:
     for arm in plan.arms:
-        for dataset, method, rule in choices(arm):
+        for dataset, method, rule in arm.choices():
             values = dict(enumerate(VALUES[method]))
             if rule == "worst_group":
                 values = {seed: value + 0.05 * seed for seed, value in values.items()}
@@ -185,7 +198,8 @@ def test_a_table_reads_nothing_but_its_inputs_and_repeats_its_bytes(tree, tmp_pa
     for name in names(plan):
         table(name, plan, layout)
         root = tmp_path / "only" / name
-        for path in inputs(name, plan, layout):
+        timings = [path.with_name("timing.json") for path in inputs(name, plan, layout) if path.name == "val.npz"]
+        for path in [*inputs(name, plan, layout), *(timings if name == "cost" else [])]:
             copy = root / path.relative_to(tmp_path)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)
@@ -310,7 +324,8 @@ def test_a_failed_stage1_is_left_out_at_its_last_epoch_and_named(tree):
     failing = next(iter(plan.stage1))
     last = Predictions(np.array([1, 2]), np.stack([LABELS, LABELS]), np.array([1.0, np.nan]), failed="loss is nan")
     write_predictions(layout.predictions(failing) / "train.npz", last)
-    write_error_set(layout.predictions(failing) / "error_set.npz", LABELS < 0, "loss is nan")
+    error_set = plan.stage1[failing].error_set
+    write_error_set(layout.predictions(error_set) / "error_set.npz", LABELS < 0, "loss is nan")
     made = error_sets_table(plan, layout)
     assert len(made.frame) == 5
     assert any(failing in note for note in made.notes)
@@ -346,8 +361,77 @@ def test_cost_sums_each_distinct_run_once(tree):
     assert (row["n_runs"], row["wall_s"], row["peak_memory_mib"]) == (6, 12.0, 3.0)
 
 
+def test_a_lost_timing_is_counted_and_no_reason_to_train_again(tree):
+    plan, layout = tree
+    every = [*plan.stage1, *plan.trainings]
+    assert set(inputs("cost", plan, layout)) == {layout.predictions(run) / "val.npz" for run in every}
+    (layout.predictions(next(run for run in every if run.startswith("stage2"))) / "timing.json").unlink()
+    made = TABLES["cost"](plan, layout)
+    row = the_row(made.frame, method="bam", step="stage2")
+    assert (row["n_runs"], row["wall_s"]) == (5, 10.0)
+    assert "1 run has no timing." in made.notes
+    for run in every:
+        (layout.predictions(run) / "timing.json").unlink(missing_ok=True)
+    made = TABLES["cost"](plan, layout)
+    assert f"{len(every)} runs have no timing." in made.notes
+    assert "toy,erm,train,0,,,,,\n" in csv_text(made)
+
+
+def test_where_every_setting_failed_the_accuracies_are_empty_and_it_is_said(tree):
+    plan, layout = tree
+    fail_every_setting(plan, layout, "bam")
+    note = "toy, BAM, under ClassDiff, last epoch, worst group (oracle): every setting has a failed seed"
+    for make, across in ((main_table, "metric"), (groups_table, "group"), (sweeps_table, "metric")):
+        made = make(plan, layout)
+        rows = made.frame[made.frame["method"] == "bam"]
+        assert rows[["mean", "std", "ci95_low", "ci95_high"]].isna().all(axis=None)
+        assert set(rows["n_seeds"]) == {0}
+        assert list(dict.fromkeys(rows["selection"])) == ["class_difference", "last", "worst_group"]
+        assert set(rows.loc[rows["selection"] == "worst_group", "needs_groups"]) == {"val"}
+        if make is not sweeps_table:
+            assert set(rows[across]) == set(made.frame.loc[made.frame["method"] == "erm", across])
+        assert any(note in text for text in made.notes)
+        assert not any("mean is over the other seeds" in text for text in made.notes)
+        assert "nan" not in csv_text(made)
+    assert "toy,bam,last,none,accuracy,,,,,0\n" in csv_text(main_table(plan, layout))
+    assert "| BAM | ClassDiff | none | – | – | – | 0 † |" in markdown_text(main_table(plan, layout))
+    assert [row for row in csv_text(sweeps_table(plan, layout)).splitlines()[1:] if not row.endswith(",,,,,0")] == []
+
+
+def test_where_every_setting_failed_the_other_tables_leave_it_out_and_say_so(tree):
+    plan, layout = tree
+    fail_every_setting(plan, layout, "bam")
+    for make in (comparisons_table, regret_table, epochs_table):
+        made = make(plan, layout)
+        assert "bam" not in set(made.frame["method"])
+        assert any("BAM" in note and "every setting has a failed seed" in note for note in made.notes)
+    assert "erm" in set(regret_table(plan, layout).frame["method"])
+    chosen = selected_table(plan, layout)
+    row = the_row(chosen.frame, method="bam", selection="last")
+    assert [row[name] for name in ("setting", "seed", "epoch", "score")] == [None] * 4
+    assert (row["n_settings"], row["left_out"]) == (1, REASON)
+    assert f'toy,bam,last,,,,,1,across_seeds,"{REASON}"\n' in csv_text(chosen)
+    shown = the_row(chosen.shown, Method="BAM", **{"Selection rule": "last epoch"})
+    assert (shown["Setting"], shown["Epochs"], shown["Scores"], shown["Left out"]) == ("–", "– †", "–", "1")
+
+
+def test_where_every_method_failed_each_table_still_stands(tree):
+    plan, layout = tree
+    for method in ("erm", "bam"):
+        fail_every_setting(plan, layout, method)
+    for name in names(plan):
+        table(name, plan, layout)
+        assert "nan" not in layout.table(name, "csv").read_text().replace("loss is nan", "")
+    assert len(main_table(plan, layout).frame) == 2 * 3 * 3
+    assert set(groups_table(plan, layout).frame["group"]) == {""}
+    assert len(epochs_table(plan, layout).frame) == 0
+
+
 def test_sweeps_name_axis_and_value(tree):
-    frame = sweeps_table(*tree).frame
+    made = sweeps_table(*tree)
+    frame = made.frame
+    assert "1 hyper-parameter setting for the method." in " ".join(made.notes)
+    assert "hyper-parameter setting" not in made.caption, "the main arm's budget is not the sweep's"
     assert list(dict.fromkeys(frame["value"])) == ["5", "10"]
     assert set(frame["axis"]) == {"bam.stage2.upweight_factor"}
     assert set(frame["method"]) == {"bam"}
@@ -371,7 +455,38 @@ def test_captions_say_scope_budget_seeds_and_draw(tree):
     caption = main_table(*tree).caption
     for part in ("selection_scope across_seeds", "1 hyper-parameter setting for every method", "0, 1, 2", "95 % t"):
         assert part in caption
-    assert "drawn anew for each seed" in caption
+    assert "Each seed splits and colours the same 1,797 images anew" in caption
+    assert "include sampling error" not in caption
+    for make in (error_sets_table, epochs_table, auxiliary_table):
+        assert "1,797" not in make(*tree).caption, "no interval, so nothing to say of it"
+
+
+def test_captions_of_a_study_with_one_seed_promise_no_interval(tmp_path):
+    content = study_content(methods=("erm",)) | {"seeds": [1], "selection": ["last"]}
+    plan = make_plan(check_study(content, "tiny.yaml"), read_sources(ROOT / "config/datasets.yaml"))
+    layout = Layout(tmp_path / "data", tmp_path / "results")
+    write_data(plan, layout)
+    write_runs(plan, layout)
+    write_choices(plan, layout)
+    assert names(plan) == ["main", "groups", "selected", "epochs", "cost"]
+    for name in names(plan):
+        made = TABLES[name](plan, layout)
+        words = " ".join((made.caption, *made.notes))
+        assert "±" not in words
+        assert "t interval" not in words
+        assert "sample standard deviation" not in words
+        assert "1 seeds" not in words
+        assert "every method" not in words
+    assert "One seed, so there is no standard deviation" in main_table(plan, layout).caption
+    assert "settings that last epoch chose" in epochs_table(plan, layout).caption
+
+
+def test_data_sets_that_are_drawn_differently_are_each_said():
+    content = study_content()
+    content["datasets"]["still"] = {"kind": "colored_digits", "aligned": 0.9, "data_seed": 3}
+    plan = make_plan(check_study(content, "tiny.yaml"), read_sources(ROOT / "config/datasets.yaml"))
+    assert draw(plan).startswith("Data of toy: each seed splits and colours")
+    assert draw(plan).endswith(f"Data of still: {FIXED_DRAW}.")
 
 
 def test_a_fixed_draw_and_unequal_budgets_are_said_plainly(tree):
@@ -427,6 +542,32 @@ def test_a_study_of_erm_alone_has_only_tables_that_make_sense(tree):
         table(name, plan, layout)
         assert len(layout.table(name, "csv").read_text().splitlines()) == 1
         assert "There is nothing to show." in layout.table(name, "md").read_text()
+
+
+def test_epochs_names_the_rule_that_chose(tree):
+    assert "settings that ClassDiff chose" in epochs_table(*tree).caption
+
+
+def test_a_method_that_trains_on_groups_is_named_as_such():
+    optimizer = {"name": "sgd", "learning_rate": 0.01, "momentum": 0.9, "weight_decay": 0.0}
+    dro = {"epochs": 2, "batch_size": 4, "step_size": 0.01, "adjustment": 0, "batches": "group_balanced"}
+    content = study_content()
+    content["methods"]["group_dro"] = dro | {"optimizer": optimizer}
+    plan = make_plan(check_study(content, "tiny.yaml"), read_sources(ROOT / "config/datasets.yaml"))
+    assert [differences._name(name, plan) for name in ("group_dro", "erm")] == ["Group-DRO (trains on groups)", "ERM"]
+
+
+@pytest.mark.parametrize(("gap", "cell"), [(0.0003, "0.03 ± 0.01 [0.01, 0.05]"), (0.2, "20.0 ± 0.0 [20.0, 20.0]")])
+def test_a_bound_clear_of_zero_is_not_shown_as_zero(tree, gap, cell):
+    plan, layout = tree
+    steps = (0.9999, 1.0, 1.0001) if gap == 0.2 else (0.74, 1.0, 1.26)
+    for rule in ("class_difference", "last"):
+        write_evaluation(layout, "main", ("toy", "bam", rule), {s: 0.5 + gap * step for s, step in enumerate(steps)})
+        write_evaluation(layout, "main", ("toy", "erm", rule), dict.fromkeys(range(3), 0.5))
+    made = comparisons_table(plan, layout)
+    shown = the_row(made.shown, **{"Its rule": "last epoch"})
+    assert shown["Average accuracy"] == cell
+    assert shown["Average accuracy: BAM is"] == "higher"
 
 
 def test_no_interval_gives_no_verdict():

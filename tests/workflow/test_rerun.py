@@ -77,6 +77,50 @@ def test_edited_stage_2_code_leaves_stage_1_and_one_stage_methods(copied):
     assert copied.trainings() == {"stage2": 4}
 
 
+def test_edited_error_set_code_plans_error_sets_and_stage_2_and_no_stage_1(copied):
+    copied.edit("bam/error_set.py", "return np.asarray(predicted != labels)", "return np.asarray(labels != predicted)")
+    assert copied.trainings() == {"error_set": 4, "stage2": 4}
+
+
+def test_edited_groups_plan_evaluation_and_group_dro_and_no_other_training(copied):
+    copied.edit(
+        "bam/data/annotate.py",
+        "minority = tuple(pair in examples.minority",
+        "minority = tuple(pair not in examples.minority",
+    )
+    planned = copied.planned()
+    assert copied.trainings() == {"train": 2}
+    assert planned["annotate"] == 2
+    assert planned["select"] == 7
+    assert planned["evaluate"] == 7
+    assert planned["table"] >= 8
+
+
+def test_a_new_label_only_rule_trains_nothing(copied, study):
+    rule = copied.folder / "bam" / "label_rules" / "average.py"
+    (rule.parent / "mean.py").write_text(rule.read_text())
+    study["selection"] = [*study["selection"], "mean"]
+    copied.write(study)
+    assert copied.trainings() == {}
+    assert copied.planned()["select"] == 3
+
+
+def test_what_stage_1_watches_repeats_stage_1_and_no_stage_2(copied, study):
+    study["methods"]["bam"]["stage1"]["watch_epochs"] = [1, 2, 3]
+    copied.write(study)
+    assert copied.trainings() == {"stage1": 2}
+
+
+def test_another_device_and_lost_timings_plan_no_training(copied):
+    for path in copied.results.glob("predictions/*/*/timing.json"):
+        path.unlink()
+    (copied.results / "tables" / "cost.csv").unlink()
+    command = ("snakemake", "--dry-run", "--cores", "2", "--configfile", "config/small.yaml", "--config", "device=mps")
+    text = copied.run(*command, "--", "all").stdout
+    assert "stage1" not in text.split("Job stats:")[1].split("total")[0]
+    assert "train" not in text.split("Job stats:")[1].split("total")[0]
+
+
 def test_edited_code_of_another_model_plans_nothing(copied):
     copied.edit("bam/models/lenet.py", "kernel_size=5", "kernel_size=3")
     assert copied.planned() == {}

@@ -45,9 +45,9 @@ rule stage1:
 
 rule error_set:
     input:
-        lambda w: ancient(graph.stage1_predictions(f"stage1/{w.run}")),
+        lambda w: ancient(graph.error_set_inputs(f"error_set/{w.run}")),
     output:
-        f"{RESULTS}/predictions/stage1/{{run}}/error_set.npz",
+        f"{RESULTS}/predictions/error_set/{{run}}/error_set.npz",
     log:
         f"{RESULTS}/logs/error_set/{{run}}.log",
     benchmark:
@@ -58,8 +58,8 @@ rule error_set:
         mem_mb=1000,
         runtime=10,
     params:
-        predictions=lambda w, input: f"{RESULTS}/predictions/stage1/{w.run}/train.npz",
-        labels=lambda w, input: graph.labels(f"stage1/{w.run}"),
+        predictions=lambda w, input: graph.error_set_source(f"error_set/{w.run}"),
+        labels=lambda w, input: graph.labels(f"error_set/{w.run}"),
     shell:
         "python -m bam error-set --predictions {params.predictions} --labels {params.labels} --out {output} > {log} 2>&1"
 
