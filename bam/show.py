@@ -54,4 +54,6 @@ def _percent(by_metric: pd.DataFrame, metric: str) -> str:
     if metric not in by_metric.index:
         return ""
     mean, std = (float(str(by_metric.at[metric, key])) for key in ("mean", "std"))
+    if math.isnan(mean):
+        return "every setting failed"
     return f"{100 * mean:.1f}" + ("" if math.isnan(std) else f" ± {100 * std:.1f}")

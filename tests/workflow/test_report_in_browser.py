@@ -49,7 +49,7 @@ def test_the_report_opens_offline_with_every_table_and_figure_in_view(finished, 
 
 def test_the_report_holds_the_settings_and_the_command_of_every_run(finished):
     text = (finished.results / "report.html").read_text()
-    runs = [p.name for p in (finished.results / "predictions").glob("*/*")]
+    runs = [p.parent.name for p in (finished.results / "predictions").glob("*/*/record.json")]
     assert len(runs) == 12
     for run in runs:
         assert run in text

@@ -1,0 +1,367 @@
+"""The verbs for people: what they print, and how a mistake ends."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import toy
+import yaml
+
+from bam.artifacts import Predictions, write_predictions
+from bam.costing import describe
+from bam.data.annotate import write_groups
+from bam.data.examples import Examples, SplitExamples
+from bam.data.prepare import write_prepared
+from bam.doctor import examine
+from bam.errors import DataError
+from bam.groups import GroupScheme, SplitGroups, write_scheme, write_split
+from bam.layout import Layout
+from bam.schema import study_schema
+from bam.show import show
+from bam.status import status
+from bam.study import StudyFile
+
+ROOT = Path(__file__).resolve().parents[2]
+VERBS = (
+    *("fetch", "prepare", "annotate", "stage1", "error-set", "stage2", "train", "select", "evaluate"),
+    *("table", "figure", "report", "run", "plan", "status", "show", "doctor", "verify", "export", "predict", "spec"),
+)
+
+
+def bam(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bam", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+# bam plan
+
+
+def counts(text: str) -> dict[str, tuple[int, int]]:
+    """Return step -> (runs, to do) of what `bam plan` prints."""
+    rows = [line.split() for line in text.splitlines()]
+    return {row[0]: (int(row[1]), int(row[2])) for row in rows if row and row[0] in ("stage1", "stage2", "train")}
+
+
+def test_plan_counts_runs_and_those_still_to_do(tmp_path: Path):
+    plan, layout = toy.plan(), Layout(tmp_path / "data", tmp_path / "results")
+    text = describe(plan, layout)
+    assert text.startswith("study toy: 2 prepared data sets, 4 stage-1 runs, 12 final trainings, 1 arms\n")
+    # Two seeds; BAM with T of 1 and 2, two factors each; ERM with two learning rates.
+    assert counts(text) == {"stage1": (4, 4), "stage2": (8, 8), "train": (4, 4)}
+    for name in [*plan.stage1][:1] + [*plan.trainings]:
+        if not name.startswith("train/"):
+            (layout.predictions(name)).mkdir(parents=True)
+            (layout.predictions(name) / "record.json").write_text("{}")
+    assert counts(describe(plan, layout)) == {"stage1": (4, 3), "stage2": (8, 0), "train": (4, 4)}
+
+
+def test_plan_asks_for_no_time_where_nothing_is_to_do_and_for_more_where_more_is(tmp_path: Path):
+    layout = Layout(tmp_path / "data", tmp_path / "results")
+
+    def hours(plan) -> dict[str, float]:
+        rows = [line.split() for line in describe(plan, layout).splitlines()]
+        return {row[0]: float(row[3]) for row in rows if row and row[0] in ("stage1", "stage2", "train")}
+
+    plan = toy.plan()
+    for name in plan.stage1:
+        layout.predictions(name).mkdir(parents=True)
+        (layout.predictions(name) / "record.json").write_text("{}")
+    before = hours(plan)
+    assert before["stage1"] == 0
+    assert before["stage2"] > 0
+    assert hours(toy.plan(seeds=[0, 1, 2, 3]))["stage2"] > before["stage2"]
+
+
+# bam doctor
+
+
+def looked_at(tmp_path: Path, examples: Examples) -> tuple[str, list[str]]:
+    write_prepared(examples, {}, tmp_path / "prepared")
+    write_groups(examples, tmp_path / "groups")
+    return examine(tmp_path / "prepared", tmp_path / "groups")
+
+
+def test_doctor_describes_sizes_classes_and_groups_and_notes_thin_ones(tmp_path: Path):
+    text, problems = looked_at(tmp_path, toy.examples(sizes={"train": 60, "val": 44, "test": 22}))
+    assert problems == []
+    assert "60 train + 44 val + 22 test examples of shape 2x2x2, classes class 0, class 1" in text
+    assert "train classes 30 / 30; groups class 0, red: 15, class 0, green: 15" in text
+    # Only test has groups below 10: 22 examples in four groups.
+    notes = [line for line in text.splitlines() if "note:" in line]
+    assert [note.split("note: ")[1] for note in notes] == [
+        "'class 0, red' has 6 examples; one of them is 17 points of its accuracy",
+        "'class 0, green' has 5 examples; one of them is 20 points of its accuracy",
+        "'class 1, red' has 6 examples; one of them is 17 points of its accuracy",
+        "'class 1, green' has 5 examples; one of them is 20 points of its accuracy",
+    ] or sorted(int(re.findall(r"has (\d+)", note)[0]) for note in notes) == [5, 5, 6, 6]
+    assert notes == [line for line in text.split("  test ")[1].splitlines() if "note:" in line]
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_doctor_finds_an_empty_group_unless_the_data_set_declares_it(tmp_path: Path, declared: bool):
+    prepared = toy.write_toy(tmp_path / "prepared")
+    names = ("a", "b")
+    for split, n in toy.SIZES.items():
+        labels = np.arange(n) % 2 if split == "test" else None
+        membership = np.stack([np.ones(n, dtype=bool), np.arange(n) < (0 if split == "val" else n)], axis=1)
+        write_split(tmp_path / "groups" / f"{split}.csv", SplitGroups({}, membership, labels), names)
+    empty = ("b",) if declared else ()
+    write_scheme(tmp_path / "groups", GroupScheme(names, (False, True), empty, False, {"train": (23, 23)}))
+    _, problems = examine(prepared, tmp_path / "groups")
+    expected = [
+        "prepared: val: group 'b' is empty, so worst-group accuracy is undefined; declare it empty or split again"
+    ]
+    assert problems == ([] if declared else expected)
+
+
+def test_doctor_finds_inputs_that_stand_in_two_splits(tmp_path: Path):
+    examples = toy.examples()
+    test = examples.splits["test"]
+    inputs = test.inputs.copy()
+    inputs[:2] = examples.splits["train"].inputs[3:5]
+    inputs[5] = examples.splits["val"].inputs[0]
+    inputs[6] = inputs[7]  # twice in one split is no leak
+    splits = {**examples.splits, "test": SplitExamples(inputs, test.labels, test.attributes)}
+    changed = Examples(splits, examples.class_names, examples.attribute, examples.minority)
+    _, problems = looked_at(tmp_path, changed)
+    assert problems == [
+        "prepared: 2 inputs stand in both train and test: test accuracy is flattered; split again",
+        "prepared: 1 inputs stand in both val and test: test accuracy is flattered; split again",
+    ]
+
+
+@pytest.mark.parametrize("harm", ["flipped", "cut", "missing"])
+def test_doctor_names_a_corrupt_file(tmp_path: Path, harm: str):
+    examples = toy.examples()
+    looked_at(tmp_path, examples)
+    path = tmp_path / "prepared" / "val" / "inputs.npy"
+    content = bytearray(path.read_bytes())
+    if harm == "flipped":
+        content[-1] ^= 1
+        path.write_bytes(content)
+    elif harm == "cut":
+        path.write_bytes(content[:-1])
+    else:
+        path.unlink()
+    _, (problem,) = examine(tmp_path / "prepared", tmp_path / "groups")
+    assert problem.startswith(f"{path}: is ")
+    assert problem.endswith(f"delete {tmp_path / 'prepared'} to have it made again")
+
+
+def test_doctor_refuses_groups_that_are_not_what_groups_json_describes(tmp_path: Path):
+    looked_at(tmp_path, toy.examples())
+    path = tmp_path / "groups" / "val.csv"
+    path.write_text(path.read_text() + "14,0,1,0,0,0\n")
+    with pytest.raises(DataError, match=r"val\.csv: is not the file that groups\.json describes"):
+        examine(tmp_path / "prepared", tmp_path / "groups")
+
+
+def test_doctor_leaves_with_0_on_the_digits_though_a_group_may_be_thin(tmp_path: Path):
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(toy.study_content(datasets__digits__aligned=0.98, seeds=[0])))
+    done = bam("doctor", str(path), "--data", str(tmp_path / "data"))
+    assert done.returncode == 0, done.stderr
+    assert "note: '0-4, green' has " in done.stdout
+    assert done.stdout.splitlines()[-1] == "no problem found"
+
+
+# bam show
+
+
+def main_table(folder: Path) -> Path:
+    keys = {"dataset": "d", "method": "bam", "selection": "last", "needs_groups": "none"}
+    rows = [
+        {**keys, "metric": "worst_group_accuracy", "mean": 0.6254, "std": 0.0312},
+        {**keys, "metric": "accuracy", "mean": 0.9, "std": float("nan")},
+    ]
+    (folder / "tables").mkdir(parents=True)
+    pd.DataFrame(rows).to_csv(folder / "tables" / "main.csv", index=False)
+    return folder
+
+
+def test_show_prints_the_main_table_in_percent_and_where_the_rest_is(tmp_path: Path, capsys):
+    show(main_table(tmp_path / "results"))
+    text = capsys.readouterr().out
+    (row,) = [line for line in text.splitlines() if "bam" in line]
+    assert [cell.strip() for cell in row.strip("│").split("│")] == [
+        *("d", "bam", "last", "none"),
+        *("62.5 ± 3.1", "90.0", ""),
+    ]
+    assert f"report   {tmp_path / 'results' / 'report.html'}" in text
+
+
+def test_show_without_a_table_is_one_line(tmp_path: Path):
+    with pytest.raises(DataError) as error:
+        show(tmp_path)
+    path = tmp_path / "tables" / "main.csv"
+    assert str(error.value) == f"{path}: cannot be read (No such file or directory); run the study first"
+    path.parent.mkdir()
+    path.write_text("")
+    with pytest.raises(DataError, match="is not a table"):
+        show(tmp_path)
+
+
+# bam status
+
+
+def test_status_counts_what_is_there_and_names_failed_runs_and_logs(tmp_path: Path):
+    plan, layout = toy.plan(), Layout(tmp_path / "data", tmp_path / "results")
+    assert status(plan, layout).splitlines() == [
+        "prepared data        0 of 2",
+        "stage 1              0 of 4",
+        "final trainings      0 of 12",
+        "selections           0 of 11",
+        "evaluations          0 of 11",
+    ]
+    toy.write_data(plan, layout)
+    name = next(iter(plan.stage1))
+    folder = layout.predictions(name)
+    why = "stage 1 stopped: the loss is inf at epoch 1, step 3 of 6"
+    write_predictions(folder / "val.npz", Predictions(np.array([2]), np.zeros((1, 14)), np.array([np.nan]), failed=why))
+    (folder / "record.json").write_text("{}")
+    logs = layout.results / "logs" / "select"
+    logs.mkdir(parents=True)
+    (logs / "good.log").write_text("a training that went well\n")
+    (logs / "bad.log").write_text("".join(f"line {k}\n" for k in range(9)) + "bam: val.npz: is missing\n")
+    (logs / "bug.log").write_text("Traceback (most recent call last):\n  ...\nKeyError: 1\n")
+    lines = status(plan, layout).splitlines()
+    assert lines[0] == "prepared data        2 of 2"
+    assert lines[1] == "stage 1              1 of 4"
+    assert f"failed: {name}: {why}" in lines
+    assert [line for line in lines if line.startswith("log ")] == [f"log {logs}/bad.log:", f"log {logs}/bug.log:"]
+    assert lines[lines.index(f"log {logs}/bad.log:") + 1 :][:5] == [
+        *(f"  line {k}" for k in range(5, 9)),
+        "  bam: val.npz: is missing",
+    ]
+
+
+# The command itself
+
+
+def test_help_lists_every_verb():
+    text = bam("--help").stdout
+    listed = {match[1] for line in text.splitlines() if (match := re.match(r"│ ([a-z][a-z0-9-]*) ", line))}
+    assert listed == set(VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_says_what_it_does_and_what_each_option_is(verb: str):
+    from typer.main import get_command
+
+    from bam.cli.app import app
+
+    command = get_command(app).commands[verb]  # type: ignore[attr-defined]
+    assert command.help
+    assert all(parameter.help for parameter in command.params)
+
+
+def test_the_schema_command_prints_the_schema_that_config_holds():
+    done = subprocess.run([sys.executable, "-m", "bam.schema"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == study_schema()
+    assert set(study_schema()["properties"]) == set(StudyFile.model_fields)
+    assert done.stdout == (ROOT / "config" / "schema.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["plan"], ["run", "x.yaml"], ["plan", "x.yaml", "--seed", "1"]])
+def test_a_wrong_call_is_status_2_without_a_traceback(arguments: list[str]):
+    done = bam(*arguments)
+    assert done.returncode == 2
+    assert "Usage: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+EXPORTED = {"schema": "bam.model/1", "model": {"name": "mlp", "hidden": [4]}}
+STUDY = json.dumps(toy.study_content())
+BY_LAST = ("--dataset", "digits", "--rule", "last", "--results", "r", "--out", "o.json")
+MISTAKES = {
+    "broken JSON": (["plan", "{x"], "study: is not valid JSON"),
+    "no file": (["plan", "no.yaml"], "no.yaml: cannot be read (No such file or directory)"),
+    "unknown key": (["plan", json.dumps({**toy.STUDY, "seed": 1})], "seed: unknown key (did you mean 'seeds'?)"),
+    "unknown rule": (
+        ["select", "--study", STUDY, "--method", "bam", *BY_LAST, "--rule", "class_diference"],
+        "--rule: there is no 'class_diference' (did you mean 'class_difference'?)",
+    ),
+    "rule without stage 1": (
+        ["select", "--study", STUDY, "--method", "erm", *BY_LAST, "--rule", "worst_error_group"],
+        "--rule worst_error_group: needs a stage 1, which erm has not",
+    ),
+    "unknown method": (["select", "--study", STUDY, "--method", "bm", *BY_LAST], "has no runs"),
+    "nothing trained": (["select", "--study", STUDY, "--method", "erm", *BY_LAST], "manifest.json"),
+    "no selection": (
+        ["evaluate", "--study", STUDY, "--selection", "other.json", "--results", "r", "--out", "o.csv"],
+        "other.json: is not a selection; make it with `bam select`",
+    ),
+    "incomplete settings": (
+        ["prepare", "--settings", '{"kind": "colored_digits"}', "--raw", "raw", "--out", "o"],
+        "aligned",
+    ),
+    "settings without a kind": (
+        ["prepare", "--settings", "{}", "--raw", "raw", "--out", "o"],
+        "--settings: expected a JSON object with a key 'kind'",
+    ),
+    "settings not JSON": (["annotate", "--settings", "x", "--raw", "raw", "--out", "o"], "--settings: is not JSON"),
+    "no raw set": (["fetch", "digit", "--out", "o"], "did you mean 'digits'?"),
+    "spec not JSON": (
+        ["train", "--spec", "{}", "--data", "d", "--predictions", "p", "--weights", "w"],
+        "--spec: step: is missing",
+    ),
+    "half a previous run": (
+        [
+            *("stage1", "--spec", "{}", "--data", "d", "--predictions", "p", "--weights", "w"),
+            *("--previous-weights", "w0"),
+        ],
+        "--previous-predictions and --previous-weights go together; give both or neither",
+    ),
+    "not a model": (
+        ["predict", "not_a_model", "--inputs", "x.npy", "--out", "o.csv"],
+        "does not describe a model that `bam export` wrote",
+    ),
+    "half a model": (
+        ["predict", "half_a_model", "--inputs", "x.npy", "--out", "o.csv"],
+        "lacks input_shape, mean, std, class_names; export the model again",
+    ),
+    "no model": (["predict", "nowhere", "--inputs", "x.npy", "--out", "o.csv"], "nowhere/model.json: "),
+    "unknown method of run": (["run", STUDY, "--method", "bm", "--out", "o"], "has no method 'bm' (did you mean 'bam'"),
+    "seed -1": (["run", STUDY, "--method", "bam", "--out", "o", "--seed", "-1"], "seeds.0: -1 is not allowed"),
+    "oracle's weights": (
+        ["export", STUDY, "--method", "bam", "--rule", "worst_group", "--out", "o"],
+        "--rule worst_group: weights exist only for rules that need validation labels alone",
+    ),
+    "no study yet": (["show", "results/none"], "run the study first"),
+}
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the repository's sources of data and a few files that are not what a verb expects."""
+    folder = tmp_path_factory.mktemp("wrong")
+    (folder / "config").mkdir()
+    (folder / "config" / "datasets.yaml").write_bytes((ROOT / "config" / "datasets.yaml").read_bytes())
+    for name, content in (("not_a_model", {"schema": "other"}), ("half_a_model", EXPORTED)):
+        (folder / name).mkdir()
+        (folder / name / "model.json").write_text(json.dumps(content))
+    (folder / "other.json").write_text("[]")
+    return folder
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_on_stderr_and_status_2(wrong: Path, mistake: str):
+    arguments, message = MISTAKES[mistake]
+    done = bam(*arguments, folder=wrong)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("bam: ")
+    assert message in line
+    assert [path for path in wrong.rglob("*") if path.name in ("o", "o.csv", "o.json")] == []
+
+
+def test_debug_adds_the_traceback():
+    done = bam("--debug", "plan", "{x")
+    assert done.returncode != 0
+    assert "Traceback (most recent call last)" in done.stderr
+    assert "bam.errors.ConfigError: study: is not valid JSON" in done.stderr
