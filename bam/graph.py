@@ -40,9 +40,9 @@ class Graph:
         The files that the content was read from.
     """
 
-    def __init__(self, content: Mapping[str, Any], source: str, config_files: Sequence[Path] = ()) -> None:
+    def __init__(self, content: Mapping[str, Any], source: str, config_files: Sequence[Path | str] = ()) -> None:
         for path in config_files:
-            read_yaml(path)  # for mistakes that the parsed content no longer shows, such as a key written twice
+            read_yaml(Path(path))  # for mistakes that the parsed content no longer shows, such as a key written twice
         self.study = check_study(dict(content), source)
         self.raw_sets = read_sources(SOURCES)
         self.plan = make_plan(self.study, self.raw_sets)

@@ -140,7 +140,7 @@ def test_nothing_given_is_changed():
     fit()
     np.testing.assert_array_equal(given["train"][0], before["train"][0])
     np.testing.assert_array_equal(given["train"][1], before["train"][1])
-    assert (STAGE1, STAGE2, MLP) == (before["stage1"], before["stage2"], before["network"])
+    assert (before["stage1"], before["stage2"], before["network"]) == (STAGE1, STAGE2, MLP)
 
 
 def test_predict_is_the_largest_logit_as_uint8():

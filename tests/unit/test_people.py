@@ -53,9 +53,9 @@ def test_plan_counts_runs_and_those_still_to_do(tmp_path: Path):
     assert text.startswith("study toy: 2 prepared data sets, 4 stage-1 runs, 12 final trainings, 1 arms\n")
     # Two seeds; BAM with T of 1 and 2, two factors each; ERM with two learning rates.
     assert counts(text) == {"stage1": (4, 4), "stage2": (8, 8), "train": (4, 4)}
-    for name in [*plan.stage1][:1] + [*plan.trainings]:
+    for name in (next(iter(plan.stage1)), *plan.trainings):
         if not name.startswith("train/"):
-            (layout.predictions(name)).mkdir(parents=True)
+            layout.predictions(name).mkdir(parents=True)
             (layout.predictions(name) / "record.json").write_text("{}")
     assert counts(describe(plan, layout)) == {"stage1": (4, 3), "stage2": (8, 0), "train": (4, 4)}
 
@@ -86,20 +86,31 @@ def looked_at(tmp_path: Path, examples: Examples) -> tuple[str, list[str]]:
     return examine(tmp_path / "prepared", tmp_path / "groups")
 
 
+def balanced(sizes: dict[str, tuple[int, int, int, int]]) -> Examples:
+    """Return random images with the given number of each group, class 0 first."""
+    rng = np.random.default_rng(0)
+    splits = {}
+    for split, numbers in sizes.items():
+        group = np.repeat(np.arange(4), numbers)
+        inputs = rng.integers(0, 256, size=(len(group), *toy.SHAPE)).astype(np.uint8)
+        splits[split] = SplitExamples(inputs, group // 2, {"color": group % 2})
+    return Examples(splits, ("zero", "one"), ("color", ("red", "green")), frozenset({(0, 1), (1, 0)}))
+
+
 def test_doctor_describes_sizes_classes_and_groups_and_notes_thin_ones(tmp_path: Path):
-    text, problems = looked_at(tmp_path, toy.examples(sizes={"train": 60, "val": 44, "test": 22}))
+    sizes = {"train": (30, 10, 12, 28), "val": (20, 9, 10, 21), "test": (11, 11, 11, 4)}
+    text, problems = looked_at(tmp_path, balanced(sizes))
     assert problems == []
-    assert "60 train + 44 val + 22 test examples of shape 2x2x2, classes class 0, class 1" in text
-    assert "train classes 30 / 30; groups class 0, red: 15, class 0, green: 15" in text
-    # Only test has groups below 10: 22 examples in four groups.
-    notes = [line for line in text.splitlines() if "note:" in line]
-    assert [note.split("note: ")[1] for note in notes] == [
-        "'class 0, red' has 6 examples; one of them is 17 points of its accuracy",
-        "'class 0, green' has 5 examples; one of them is 20 points of its accuracy",
-        "'class 1, red' has 6 examples; one of them is 17 points of its accuracy",
-        "'class 1, green' has 5 examples; one of them is 20 points of its accuracy",
-    ] or sorted(int(re.findall(r"has (\d+)", note)[0]) for note in notes) == [5, 5, 6, 6]
-    assert notes == [line for line in text.split("  test ")[1].splitlines() if "note:" in line]
+    head, *lines = text.splitlines()
+    assert head.endswith(": 80 train + 60 val + 37 test examples of shape 2x2x2, classes zero, one")
+    note = "        note: "
+    assert lines == [
+        "  train classes 40 / 40; groups zero, red: 30, zero, green: 10, one, red: 12, one, green: 28",
+        "  val   classes 29 / 31; groups zero, red: 20, zero, green: 9, one, red: 10, one, green: 21",
+        f"{note}'zero, green' has 9 examples; one of them is 11 points of its accuracy",
+        "  test  classes 22 / 15; groups zero, red: 11, zero, green: 11, one, red: 11, one, green: 4",
+        f"{note}'one, green' has 4 examples; one of them is 25 points of its accuracy",
+    ]
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -161,13 +172,19 @@ def test_doctor_refuses_groups_that_are_not_what_groups_json_describes(tmp_path:
         examine(tmp_path / "prepared", tmp_path / "groups")
 
 
-def test_doctor_leaves_with_0_on_the_digits_though_a_group_may_be_thin(tmp_path: Path):
+def test_doctor_leaves_with_0_on_thin_groups_and_with_2_on_problems(tmp_path: Path):
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(toy.study_content(datasets__digits__aligned=0.98, seeds=[0])))
     done = bam("doctor", str(path), "--data", str(tmp_path / "data"))
     assert done.returncode == 0, done.stderr
     assert "note: '0-4, green' has " in done.stdout
     assert done.stdout.splitlines()[-1] == "no problem found"
+    (labels,) = (tmp_path / "data").glob("prepared/*/val/labels.npy")
+    labels.write_bytes(labels.read_bytes()[:-1])
+    done = bam("doctor", str(path), "--data", str(tmp_path / "data"))
+    assert (done.returncode, done.stderr) == (2, "")
+    assert f"- {labels}: is corrupt" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("1 problems")
 
 
 # bam show
@@ -327,7 +344,7 @@ MISTAKES = {
     ),
     "no model": (["predict", "nowhere", "--inputs", "x.npy", "--out", "o.csv"], "nowhere/model.json: "),
     "unknown method of run": (["run", STUDY, "--method", "bm", "--out", "o"], "has no method 'bm' (did you mean 'bam'"),
-    "seed -1": (["run", STUDY, "--method", "bam", "--out", "o", "--seed", "-1"], "seeds.0: -1 is not allowed"),
+    "seed -1": (["run", STUDY, "--method", "bam", "--out", "o", "--seed", "-1"], "seeds[0]: -1 is not allowed"),
     "oracle's weights": (
         ["export", STUDY, "--method", "bam", "--rule", "worst_group", "--out", "o"],
         "--rule worst_group: weights exist only for rules that need validation labels alone",

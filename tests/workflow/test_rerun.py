@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 
 ANALYSIS = {"select", "evaluate", "table", "figure", "report"}
@@ -160,3 +161,17 @@ def test_a_new_factor_after_losing_raw_data_and_records_plans_its_cells_alone(co
     copied.write(study)
     assert copied.trainings() == {"stage2": 4}
     assert "fetch" not in copied.planned()
+
+
+def test_without_a_config_file_the_default_study_is_planned_and_overrides_hold(copied):
+    plain = copied.run("snakemake", "--dry-run", "--cores", "1").stdout
+    assert re.search(r"^stage2 +30$", plain, re.MULTILINE)
+    fewer = copied.run("snakemake", "--dry-run", "--cores", "1", "--config", "seeds=[0]", "--", "all").stdout
+    assert re.search(r"^stage2 +6$", fewer, re.MULTILINE)
+
+
+def test_a_key_written_twice_is_refused_by_snakemake_too(copied):
+    path = copied.folder / "config" / "small.yaml"
+    path.write_text(path.read_text() + "threads: 1\nthreads: 2\n")
+    done = copied.snakemake("all", expect=1)
+    assert "key 'threads' stands twice" in done.stdout + done.stderr
