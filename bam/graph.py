@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bam import catalogue
 from bam.code_digest import digest
 from bam.data.sources import RawSet, read_sources
 from bam.files import canonical_json, short_hash
@@ -219,6 +220,11 @@ class Graph:
                 groups = self.layout.groups(cell.run.dataset.groups_id)
                 paths |= {groups / "groups.json": None, groups / "val.csv": None}
         return [str(path) for path in paths]
+
+    def select_code(self, rule: str) -> str:
+        """Return the digest of the code of `select` and of a label-only rule, which it looks up by name."""
+        by_name = [catalogue.module_name("rule", rule)] if rule in catalogue.names("rule") else []
+        return digest(("bam.steps.select", *by_name))
 
     def evaluate_inputs(self, arm: str, dataset: str, method: str) -> list[str]:
         """Return the test predictions and groups from which the chosen ones are scored."""

@@ -20,7 +20,7 @@ METRICS = ("worst_group_accuracy", "accuracy", "adjusted_accuracy")
 def restricted(config: str, dataset: str | None, method: str, seed: int) -> Study:
     """Return a study cut down to one data set, one method and one seed; ConfigError as `named`."""
     study = read_study(config)
-    return parse_study({**study.only(named(study, dataset, method), method).content, "seeds": [seed]}, config)
+    return parse_study({**study.only(named(study, dataset, method), method).content, "seeds": [seed]}, study.source)
 
 
 def named(study: Study, dataset: str | None, method: str) -> str:

@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import sys
+import traceback
 
 import typer
 from typer.main import get_command
@@ -50,6 +51,6 @@ def main() -> None:
         get_command(app)()
     except BamError as error:
         if "--debug" in sys.argv:
-            raise
+            traceback.print_exc()
         print(f"bam: {error}", file=sys.stderr)
         sys.exit(2)

@@ -103,7 +103,7 @@ def doctor(
         described, found = examine(layout.prepared(dataset.data_id), layout.groups(dataset.groups_id))
         typer.echo(described)
         problems += found
-    _conclude("no problem found", problems)
+    _conclude("" if problems else "no problem found", problems)
 
 
 def verify(
@@ -159,6 +159,7 @@ def _conclude(summary: str, problems: list[str]) -> None:
     """Print the outcome of a check and leave with status 2 if there are problems."""
     for problem in problems:
         typer.echo(f"- {problem}")
-    typer.echo(f"{len(problems)} problems; {summary}" if problems else summary)
+    found = f"{len(problems)} problem{'s' * (len(problems) != 1)} found"
+    typer.echo("\n".join(line for line in (summary, found if problems else "") if line))
     if problems:
         raise typer.Exit(2)

@@ -184,7 +184,7 @@ def test_doctor_leaves_with_0_on_thin_groups_and_with_2_on_problems(tmp_path: Pa
     done = bam("doctor", str(path), "--data", str(tmp_path / "data"))
     assert (done.returncode, done.stderr) == (2, "")
     assert f"- {labels}: is corrupt" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("1 problems")
+    assert done.stdout.splitlines()[-1] == "1 problem found"
 
 
 # bam show

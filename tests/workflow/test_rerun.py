@@ -134,6 +134,24 @@ def test_edited_rules_plan_selection_but_no_training(copied):
     assert planned["select"] == 7
 
 
+def test_an_edited_label_only_rule_plans_its_own_selections_and_no_training(copied):
+    copied.edit("bam/label_rules/class_difference.py", "return -class_difference(", "return -1.0 * class_difference(")
+    planned = copied.planned()
+    # It is also the rule whose weights the study keeps, so final trainings depend on it; stage 1 does not.
+    assert copied.trainings() == {"stage2": 4, "train": 4}
+    assert planned["select"] == 7
+
+
+def test_an_edited_rule_whose_weights_nobody_keeps_trains_nothing(copied, study):
+    study["selection"] = [*study["selection"], "worst_class"]
+    copied.write(study)
+    copied.snakemake("all")
+    copied.edit("bam/label_rules/worst_class.py", ".min(axis=-1)", ".min(axis=1)")
+    planned = copied.planned()
+    assert copied.trainings() == {}
+    assert planned["select"] == 3
+
+
 def test_shuffled_time_stamps_without_snakemakes_records_plan_no_training(copied):
     shutil.rmtree(copied.folder / ".snakemake")
     paths = [p for top in ("data", "results") for p in (copied.folder / top).rglob("*") if p.is_file()]
@@ -166,8 +184,9 @@ def test_a_new_factor_after_losing_raw_data_and_records_plans_its_cells_alone(co
 def test_without_a_config_file_the_default_study_is_planned_and_overrides_hold(copied):
     plain = copied.run("snakemake", "--dry-run", "--cores", "1").stdout
     assert re.search(r"^stage2 +30$", plain, re.MULTILINE)
-    fewer = copied.run("snakemake", "--dry-run", "--cores", "1", "--config", "seeds=[0]", "--", "all").stdout
-    assert re.search(r"^stage2 +6$", fewer, re.MULTILINE)
+    renamed = copied.run("snakemake", "--dry-run", "--cores", "1", "--config", "study=renamed", "--", "all").stdout
+    assert re.search(r"^stage2 +30$", renamed, re.MULTILINE)
+    assert "results/renamed/report.html" in renamed
 
 
 def test_a_key_written_twice_is_refused_by_snakemake_too(copied):

@@ -15,7 +15,7 @@ rule select:
     params:
         study=lambda w: graph.part(w.arm, w.dataset, w.method, w.rule),
         covers=lambda w: graph.covers(w.arm, w.dataset, w.method),
-        code=graph.code("bam.steps.select"),
+        code=lambda w: graph.select_code(w.rule),
         results=lambda w: RESULTS,
     shell:
         "python -m bam select --study {params.study:q} --dataset {wildcards.dataset} --method {wildcards.method}"
