@@ -1,4 +1,4 @@
-"""What the Snakemake rules ask: which files a job needs, and which settings it gets.
+"""What the rules of data and training ask: which files a job needs, and which settings it gets.
 
 A run's folder name holds its id, and the id everything that can change the run; so a job whose
 files are all there needs nothing, and asks for no input. Then no time stamp, no missing raw file
@@ -13,15 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bam import catalogue
-from bam.code_digest import digest
 from bam.data.sources import RawSet, read_sources
-from bam.files import canonical_json, short_hash
+from bam.files import canonical_json
 from bam.layout import GROUP_FILES, SPLIT_FILES, Layout
 from bam.plan import DataSet, Run, make_plan
 from bam.run_files import Stage1Files, TrainFiles
-from bam.steps import figure as figure_step
-from bam.steps import table as table_step
 from bam.study import check_study
 from bam.yaml_files import read_yaml
 
@@ -50,7 +46,6 @@ class Graph:
         self.layout = Layout(Path("data"), Path("results") / self.study.name)
         self.by_groups_id = {data.groups_id: data for data in self.plan.datasets.values()}
         self.weights = tuple(f"{rule}.safetensors" for rule in self.study.file.keep_weights)
-        self._arms = {arm.name: arm for arm in self.plan.arms}
 
     # Data
 
@@ -198,80 +193,6 @@ class Graph:
         path = self.train_groups_path(name)
         return "" if path is None else f"--groups {path}"
 
-    # Selection
-
-    def part(self, arm: str, dataset: str, method: str, rule: str) -> str:
-        """Return the study cut down to what one selection chooses among, as JSON."""
-        return self._arms[arm].study.only(dataset, method, [rule]).json()
-
-    def select_inputs(self, arm: str, dataset: str, method: str, rule: str) -> list[str]:
-        """Return the validation predictions and labels that a rule reads, and groups for oracles."""
-        from bam.selection import RULES
-
-        paths: dict[Path, None] = {}
-        for cell in self.plan.of(arm, dataset, method):
-            prepared = self.layout.prepared(cell.run.dataset.data_id)
-            paths[self.layout.predictions(cell.run.name) / "val.npz"] = None
-            paths[prepared / "manifest.json"] = None
-            paths[prepared / "val" / "labels.npy"] = None
-            if RULES[rule].needs_stage1 and cell.stage1:
-                paths[self.layout.predictions(cell.stage1.name) / "val.npz"] = None
-            if RULES[rule].needs_groups != "none":
-                groups = self.layout.groups(cell.run.dataset.groups_id)
-                paths |= {groups / "groups.json": None, groups / "val.csv": None}
-        return [str(path) for path in paths]
-
-    def select_code(self, rule: str) -> str:
-        """Return the digest of the code of `select` and of a label-only rule, which it looks up by name."""
-        by_name = [catalogue.module_name("rule", rule)] if rule in catalogue.names("rule") else []
-        return digest(("bam.steps.select", *by_name))
-
-    def evaluate_inputs(self, arm: str, dataset: str, method: str) -> list[str]:
-        """Return the test predictions and groups from which the chosen ones are scored."""
-        paths: dict[Path, None] = {}
-        for cell in self.plan.of(arm, dataset, method):
-            groups = self.layout.groups(cell.run.dataset.groups_id)
-            paths[self.layout.predictions(cell.run.name) / "test.npz"] = None
-            paths |= {groups / "groups.json": None, groups / "test.csv": None}
-        return [str(path) for path in paths]
-
-    def covers(self, arm: str, dataset: str, method: str) -> str:
-        """Return a digest of the runs and groups behind a selection: a shrunken grid, or other groups, are noticed."""
-        cells = self.plan.of(arm, dataset, method)
-        return short_hash([[cell.run.name, cell.run.dataset.groups_id] for cell in cells])
-
-    # Reporting
-
-    def evaluations(self) -> list[str]:
-        """Return every evaluation file of the study."""
-        return [
-            str(self.layout.evaluation(arm.name, dataset, method, rule))
-            for arm in self.plan.arms
-            for dataset, method, rule in arm.choices()
-        ]
-
-    def table_inputs(self, name: str) -> list[str]:
-        """Return the files that a table reads."""
-        return [str(path) for path in table_step.inputs(name, self.plan, self.layout)]
-
-    def figure_inputs(self, name: str) -> list[str]:
-        """Return the tables that a figure reads."""
-        return [str(path) for path in figure_step.inputs(name, self.layout)]
-
-    def tables(self) -> list[str]:
-        """Return every table of the study, in every format."""
-        names = table_step.names(self.plan)
-        return [str(self.layout.table(name, suffix)) for name in names for suffix in ("csv", "md", "tex")]
-
-    def figures(self) -> list[str]:
-        """Return every figure of the study, in every format, with its caption."""
-        names = figure_step.names(self.plan)
-        return [str(self.layout.figure(name, suffix)) for name in names for suffix in ("pdf", "png", "svg", "txt")]
-
-    def all_runs(self) -> str:
-        """Return a digest of all runs and groups of the study."""
-        return short_hash([[cell.run.name, cell.run.dataset.groups_id] for cell in self.plan.cells])
-
     # Targets
 
     def data_files(self) -> list[str]:
@@ -290,10 +211,6 @@ class Graph:
         trained = [self.layout.predictions(name) / "val.npz" for name in (*self.plan.stage1, *self.plan.trainings)]
         error_sets = [self.layout.predictions(name) / "error_set.npz" for name in self.plan.error_sets]
         return [str(path) for path in [*trained, *error_sets]]
-
-    def code(self, module: str) -> str:
-        """Return the digest of the code of an analysis step."""
-        return digest((module,))
 
 
 def use_own_python() -> None:

@@ -1,6 +1,6 @@
 rule table:
     input:
-        lambda w: graph.table_inputs(w.name),
+        lambda w: analysis.table_inputs(w.name),
     output:
         csv=f"{RESULTS}/tables/{{name}}.csv",
         md=f"{RESULTS}/tables/{{name}}.md",
@@ -16,8 +16,8 @@ rule table:
         runtime=20,
     params:
         study=graph.study.json(),
-        covers=graph.all_runs(),
-        code=graph.code("bam.steps.table"),
+        covers=analysis.all_runs(),
+        code=analysis.code("bam.steps.table"),
         results=lambda w: RESULTS,
     shell:
         "python -m bam table {wildcards.name} --study {params.study:q} --results {params.results} > {log} 2>&1"
@@ -25,7 +25,7 @@ rule table:
 
 rule figure:
     input:
-        lambda w: graph.figure_inputs(w.name),
+        lambda w: analysis.figure_inputs(w.name),
     output:
         pdf=f"{RESULTS}/figures/{{name}}.pdf",
         png=f"{RESULTS}/figures/{{name}}.png",
@@ -42,7 +42,7 @@ rule figure:
         runtime=20,
     params:
         study=graph.study.json(),
-        code=graph.code("bam.steps.figure"),
+        code=analysis.code("bam.steps.figure"),
         results=lambda w: RESULTS,
     shell:
         "python -m bam figure {wildcards.name} --study {params.study:q} --results {params.results} > {log} 2>&1"
@@ -50,8 +50,8 @@ rule figure:
 
 rule report:
     input:
-        graph.tables(),
-        graph.figures(),
+        analysis.tables(),
+        analysis.figures(),
     output:
         f"{RESULTS}/report.html",
     log:
@@ -65,8 +65,8 @@ rule report:
         runtime=20,
     params:
         study=graph.study.json(),
-        covers=graph.all_runs(),
-        code=graph.code("bam.steps.report"),
+        covers=analysis.all_runs(),
+        code=analysis.code("bam.steps.report"),
         results=lambda w: RESULTS,
     shell:
         "python -m bam report --study {params.study:q} --results {params.results} --out {output} > {log} 2>&1"

@@ -1,6 +1,6 @@
 rule select:
     input:
-        lambda w: graph.select_inputs(w.arm, w.dataset, w.method, w.rule),
+        lambda w: analysis.select_inputs(w.arm, w.dataset, w.method, w.rule),
     output:
         f"{RESULTS}/selection/{{arm}}/{{dataset}}.{{method}}.{{rule}}.json",
     log:
@@ -13,9 +13,9 @@ rule select:
         mem_mb=2000,
         runtime=10,
     params:
-        study=lambda w: graph.part(w.arm, w.dataset, w.method, w.rule),
-        covers=lambda w: graph.covers(w.arm, w.dataset, w.method),
-        code=lambda w: graph.select_code(w.rule),
+        study=lambda w: analysis.part(w.arm, w.dataset, w.method, w.rule),
+        covers=lambda w: analysis.covers(w.arm, w.dataset, w.method),
+        code=lambda w: analysis.select_code(w.rule),
         results=lambda w: RESULTS,
     shell:
         "python -m bam select --study {params.study:q} --dataset {wildcards.dataset} --method {wildcards.method}"
@@ -24,7 +24,7 @@ rule select:
 
 rule evaluate:
     input:
-        lambda w: graph.evaluate_inputs(w.arm, w.dataset, w.method),
+        lambda w: analysis.evaluate_inputs(w.arm, w.dataset, w.method),
         selection=f"{RESULTS}/selection/{{arm}}/{{dataset}}.{{method}}.{{rule}}.json",
     output:
         f"{RESULTS}/evaluation/{{arm}}/{{dataset}}.{{method}}.{{rule}}.csv",
@@ -38,9 +38,9 @@ rule evaluate:
         mem_mb=2000,
         runtime=10,
     params:
-        study=lambda w: graph.part(w.arm, w.dataset, w.method, w.rule),
-        covers=lambda w: graph.covers(w.arm, w.dataset, w.method),
-        code=graph.code("bam.steps.evaluate"),
+        study=lambda w: analysis.part(w.arm, w.dataset, w.method, w.rule),
+        covers=lambda w: analysis.covers(w.arm, w.dataset, w.method),
+        code=analysis.code("bam.steps.evaluate"),
         results=lambda w: RESULTS,
     shell:
         "python -m bam evaluate --study {params.study:q} --selection {input.selection}"
