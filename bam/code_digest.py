@@ -27,12 +27,6 @@ def digest(roots: Sequence[str]) -> str:
         Module names such as ``"bam.steps.stage1"``. Modules found by name at run time (a
         model, a method) are not seen by the import scan: name them too.
     """
-    return _digest(tuple(roots))
-
-
-@functools.cache
-def _digest(roots: tuple[str, ...]) -> str:
-    """Return the digest, computed once: each run of a plan asks for one of a few."""
     hashed = hashlib.sha256()
     for name in import_closure(roots):
         hashed.update(name.encode() + b"\0" + behaviour(_path(name)).encode() + b"\0")

@@ -1,5 +1,6 @@
 """From a study to its runs: specs, ids, readable names, and what builds on what."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +21,9 @@ STEP_MODULES = {
     "stage2": ("bam.steps.stage2", "bam.steps.error_set"),
     "train": ("bam.steps.train",),
 }
+
+
+_digest = functools.cache(digest)  # each run of a plan asks for one of a few
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def data_set(settings: dict[str, Any], sources: Mapping[str, RawSet]) -> DataSet
 
 def _code(step: str, **named: str) -> str:
     """Return the digest of a step's code and of the kind it will look up by name."""
-    return digest((*STEP_MODULES[step], *(catalogue.module_name(w, n) for w, n in named.items())))
+    return _digest((*STEP_MODULES[step], *(catalogue.module_name(w, n) for w, n in named.items())))
 
 
 def _cell(arm: Arm, dataset: str, method: str, setting: Setting, seed: int, sources: Mapping[str, RawSet]) -> Cell:
@@ -192,7 +196,7 @@ def _training_code(step: Step, study: Study) -> str:
     rules = () if step == "stage1" else study.file.keep_weights
     modules = [catalogue.module_name("model", str(study.file.model["name"]))]
     modules += [catalogue.module_name("rule", rule) for rule in rules]
-    return digest((*STEP_MODULES[step], *modules))
+    return _digest((*STEP_MODULES[step], *modules))
 
 
 def _watched(training: Training) -> Training:
