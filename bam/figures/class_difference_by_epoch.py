@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from bam.figures import style
 from bam.figures.facts import Facts, Frames, unique
@@ -36,6 +37,7 @@ def draw(frames: Frames, facts: Facts) -> Figure:
         ax.set_title(style.shorten(look[method].label, 30))
     for ax in axes[-1]:
         ax.set_xlabel("epoch of stage 2")
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     style.legend(figure, _keys(), 1 if width == style.SINGLE else 3)
     return figure
 
