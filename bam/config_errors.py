@@ -88,6 +88,8 @@ def _walk(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[list
         if members and not (_is_model(current) and step in current.model_fields):
             current = members[0]
             continue
+        if isinstance(step, str) and _is_union(current) and not _models(current):
+            continue  # the name of a plain member, such as "float", which no config has
         path.append(step)
         if _is_model(current) and step in current.model_fields and step != location[-1]:
             current = current.model_fields[step].annotation
@@ -98,9 +100,13 @@ def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
+
+
 def _models(annotation: Any) -> list[type[BaseModel]]:
     """Return the models among a union's members."""
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+    if _is_union(annotation):
         return [member for member in typing.get_args(annotation) if _is_model(member)]
     return []
 

@@ -19,7 +19,7 @@ from bam.layout import GROUP_FILES, SPLIT_FILES, Layout
 from bam.plan import DataSet, Run, make_plan
 from bam.run_files import Stage1Files, TrainFiles
 from bam.study import check_study
-from bam.yaml_files import read_yaml
+from bam.yaml_files import read_yaml, with_base
 
 SOURCES = Path("config/datasets.yaml")
 
@@ -40,7 +40,7 @@ class Graph:
     def __init__(self, content: Mapping[str, Any], source: str, config_files: Sequence[Path | str] = ()) -> None:
         for path in config_files:
             read_yaml(Path(path))  # for mistakes that the parsed content no longer shows, such as a key written twice
-        self.study = check_study(dict(content), source)
+        self.study = check_study(with_base(dict(content), Path(config_files[-1] if config_files else source)), source)
         self.raw_sets = read_sources(SOURCES)
         self.plan = make_plan(self.study, self.raw_sets)
         self.layout = Layout(Path("data"), Path("results") / self.study.name)
@@ -55,10 +55,10 @@ class Graph:
         return canonical_json({file: description.sha256 for file, description in raw_set.files.items()})
 
     def fetched(self, dataset: DataSet, folder: Path, files: Sequence[str]) -> list[str]:
-        """Return the marker of the raw set, or nothing if all of `files` are in `folder`."""
+        """Return the markers of the raw sets, or nothing if all of `files` are in `folder`."""
         if all((folder / name).exists() for name in files):
             return []
-        return [str(self.layout.raw(dataset.raw) / "fetched.json")]
+        return [str(self.layout.raw(raw) / "fetched.json") for raw in dataset.raw]
 
     def data_settings(self, data_id: str) -> str:
         """Return the resolved settings of prepared data as JSON."""
@@ -68,10 +68,10 @@ class Graph:
         """Return the resolved settings of groups as JSON."""
         return canonical_json(self.by_groups_id[groups_id].settings)
 
-    def raw_folder(self, an_id: str) -> str:
-        """Return the folder of raw files behind prepared data or groups."""
+    def raw_options(self, an_id: str) -> str:
+        """Return the options that name the folders of raw files behind prepared data or groups."""
         dataset = self.plan.datasets.get(an_id) or self.by_groups_id[an_id]
-        return str(self.layout.raw(dataset.raw))
+        return " ".join(f"--raw {self.layout.raw(raw)}" for raw in dataset.raw)
 
     def raw_for_prepare(self, data_id: str) -> list[str]:
         """Return what `prepare` needs."""

@@ -8,7 +8,6 @@ from bam.layout import GROUP_FILES, SPLIT_FILES, Layout
 from bam.plan import Cell, DataSet, Run
 from bam.progress import track
 from bam.run_files import Stage1Files, TrainFiles
-from bam.selection import Scope
 from bam.steps.annotate import annotate
 from bam.steps.error_set import error_set
 from bam.steps.evaluate import evaluate
@@ -17,6 +16,7 @@ from bam.steps.select import select
 from bam.steps.stage1 import stage1
 from bam.steps.stage2 import stage2
 from bam.steps.train import train
+from bam.study_file import StudyFile
 
 
 def run_cells(cells: Sequence[Cell], stage1_runs: Sequence[Run], layout: Layout, device: str) -> None:
@@ -38,23 +38,25 @@ def make_data(dataset: DataSet, sources: dict[str, RawSet], layout: Layout) -> N
     """Fetch, prepare and annotate one data set unless it is there."""
     from bam.data.fetch import fetch
 
-    raw, prepared, groups = layout.raw(dataset.raw), layout.prepared(dataset.data_id), layout.groups(dataset.groups_id)
+    prepared, groups = layout.prepared(dataset.data_id), layout.groups(dataset.groups_id)
+    folders = [layout.raw(raw) for raw in dataset.raw]
     missing = [not (prepared / name).exists() for name in SPLIT_FILES]
     unannotated = [not (groups / name).exists() for name in GROUP_FILES]
     if any(missing) or any(unannotated):
-        fetch(dataset.raw, sources[dataset.raw], raw)
+        for raw, folder in zip(dataset.raw, folders, strict=True):
+            fetch(raw, sources[raw], folder)
     if any(missing):
-        prepare(dict(dataset.settings), raw, prepared)
+        prepare(dict(dataset.settings), folders, prepared)
     if any(unannotated):
-        annotate(dict(dataset.settings), raw, groups)
+        annotate(dict(dataset.settings), folders, groups)
 
 
-def choose_and_score(cells: Sequence[Cell], rule: str, scope: Scope, layout: Layout) -> Path:
+def choose_and_score(cells: Sequence[Cell], rule: str, study: StudyFile, layout: Layout) -> Path:
     """Select by one rule, evaluate what it chose, and return the evaluation CSV."""
     first = cells[0]
     chosen = layout.selection(first.arm, first.dataset, first.method, rule)
     scored = layout.evaluation(first.arm, first.dataset, first.method, rule)
-    select(cells, rule, layout, scope, chosen)
+    select(cells, rule, layout, study.selection_scope, chosen, validation_size=study.validation_size)
     evaluate(chosen, {cell.seed: cell.run.dataset.groups_id for cell in cells}, layout, scored)
     return scored
 

@@ -28,11 +28,11 @@ _digest = functools.cache(digest)  # each run of a plan asks for one of a few
 
 @dataclass(frozen=True)
 class DataSet:
-    """One prepared data set and its groups: ids, and the settings they come from."""
+    """One prepared data set and its groups: ids, the raw sets and the settings they come from."""
 
     data_id: str
     groups_id: str
-    raw: str
+    raw: tuple[str, ...]
     settings: Mapping[str, Any]
 
 
@@ -129,14 +129,15 @@ def data_set(settings: dict[str, Any], sources: Mapping[str, RawSet]) -> DataSet
         If its raw set is not in `config/datasets.yaml`.
     """
     kind = str(settings["kind"])
-    raw = str(catalogue.load("kind", kind, "kind").RAW)
-    if raw not in sources:
-        raise ConfigError(f"config/datasets.yaml: has no raw set {raw!r}, which {kind} is made from")
-    contents = {name: file.sha256 for name, file in sources[raw].files.items()}
+    raws: tuple[str, ...] = catalogue.load("kind", kind, "kind").RAW
+    for raw in raws:
+        if raw not in sources:
+            raise ConfigError(f"config/datasets.yaml: has no raw set {raw!r}, which {kind} is made from")
+    contents = {raw: {name: file.sha256 for name, file in sources[raw].files.items()} for raw in raws}
     ids = {
         step: f"{kind}-{short_hash([settings, contents, _code(step, kind=kind)])}" for step in ("prepare", "annotate")
     }
-    return DataSet(ids["prepare"], ids["annotate"], raw, settings)
+    return DataSet(ids["prepare"], ids["annotate"], raws, settings)
 
 
 def _code(step: str, **named: str) -> str:

@@ -57,9 +57,7 @@ def run(  # noqa: PLR0913  (the options of the verb)
         "rule", "setting", "epoch", "worst group", "average", "adjusted", title=f"{method}, seed {seed}, test, %"
     )
     for rule in study.rules_for(method):
-        with open(
-            choose_and_score(plan.cells, rule, study.file.selection_scope, layout), newline="", encoding="utf-8"
-        ) as file:
+        with open(choose_and_score(plan.cells, rule, study.file, layout), newline="", encoding="utf-8") as file:
             rows = {row["metric"]: row for row in csv.DictReader(file) if row["metric"] in METRICS}
         values = [f"{100 * float(rows[m]['value']):.1f}" if m in rows else "" for m in METRICS]
         shown.add_row(rule, rows["accuracy"]["setting"], rows["accuracy"]["epoch"], *values)

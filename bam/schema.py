@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from bam import catalogue
-from bam.study import StudyFile
+from bam.study_file import StudyFile
 
 
 def study_schema() -> dict[str, Any]:
@@ -21,9 +21,13 @@ def study_schema() -> dict[str, Any]:
         "properties": {name: _grid(_part("method", name, definitions)) for name in catalogue.names("method")},
     }
     schema["properties"]["model"] = {"anyOf": [_part("model", n, definitions) for n in catalogue.names("model")]}
+    layer = dict.fromkeys(("extends", *schema["properties"]), True)
     kinds = [_per_seed(_part("kind", name, definitions)) for name in catalogue.names("kind")]
     schema["properties"]["datasets"]["additionalProperties"] = {"anyOf": kinds}
-    return schema
+    whole = {key: schema.pop(key) for key in ("type", "properties", "required", "additionalProperties")}
+    # A file that extends another holds parts; what they are worth shows only once they are merged.
+    part = {"type": "object", "properties": layer, "additionalProperties": False}
+    return {**schema, "if": {"required": ["extends"]}, "then": part, "else": whole}
 
 
 def _part(what: str, name: str, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ then to the setting that comes first in the config. Nothing here can see a test 
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from bam.best_epoch import TIE_DECIMALS, best_epoch
 from bam.errors import DataError
 from bam.group_metrics import adjusted_accuracy, worst_group_accuracy
 from bam.metrics import group_accuracies
+from bam.randomness import numpy_generator
 
 Needs = Literal["none", "val", "train+val"]
 Scope = Literal["across_seeds", "per_seed"]
@@ -58,6 +59,28 @@ class Evidence:
     missed: np.ndarray | None = None
     missed_by_any: tuple[np.ndarray, ...] = ()
     groups: GroupEvidence | None = None
+
+
+def part_of(evidence: Evidence, n: int, seed: int) -> Evidence:
+    """Return the evidence on n validation examples alone, drawn for the seed; a larger n holds a smaller one's.
+
+    Raises
+    ------
+    DataError
+        If validation has fewer.
+    """
+    if n > len(evidence.labels):
+        raise DataError(f"validation_size: {n:,} is more than the {len(evidence.labels):,} validation examples")
+    rows = np.sort(numpy_generator(seed, "validation").permutation(len(evidence.labels))[:n])
+    groups = evidence.groups
+    return replace(
+        evidence,
+        predicted=evidence.predicted[:, rows],
+        labels=evidence.labels[rows],
+        missed=None if evidence.missed is None else evidence.missed[rows],
+        missed_by_any=tuple(mask[rows] for mask in evidence.missed_by_any),
+        groups=None if groups is None else replace(groups, membership=groups.membership[rows]),
+    )
 
 
 @dataclass(frozen=True)

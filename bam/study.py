@@ -1,14 +1,12 @@
 """A study config: read, checked as a whole before anything runs, and expanded to settings."""
 
 import copy
+import itertools
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 from bam import catalogue
 from bam.catalogue import suggestion
@@ -16,38 +14,9 @@ from bam.config_errors import validated
 from bam.errors import ConfigError
 from bam.grid import axes, expand
 from bam.recipe import Recipe
-from bam.selection import RULES, Scope
-from bam.strict import Strict
-from bam.yaml_files import read_yaml
-
-PER_SEED = "per_seed"
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-Scalar = int | float | str | bool
-
-
-class Analysis(Strict):
-    """A sweep along one axis, with selection within each value."""
-
-    axis: str = Field(description="dotted key below methods, or datasets.<name>.<key>, or model.<key>")
-    values: list[Scalar] = Field(min_length=1)
-    fixed: dict[str, Scalar] = Field(default={}, description="other dotted keys held at one value")
-
-
-class StudyFile(Strict):
-    """The keys of a study config; `config/README.md` explains each."""
-
-    study: str
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
-    datasets: dict[str, dict[str, Any]] = Field(min_length=1)
-    model: dict[str, Any]
-    methods: dict[str, dict[str, Any]] = Field(min_length=1)
-    selection: list[str] = Field(min_length=1)
-    selection_scope: Scope = "across_seeds"
-    analyses: dict[str, Analysis] = {}
-    keep_logits: list[int] = []
-    keep_weights: list[str] = []
-    threads: int = Field(default=1, ge=1)
-    precision: Literal["float32"] = "float32"
+from bam.selection import RULES
+from bam.study_file import NAME, PER_SEED, Scalar, StudyFile
+from bam.yaml_files import read_layers
 
 
 @dataclass(frozen=True)
@@ -116,7 +85,7 @@ def read_study(source: str) -> Study:
         except json.JSONDecodeError as error:
             raise ConfigError(f"study: is not valid JSON ({error})") from error
         return parse_study(content, "study")
-    return check_study(read_yaml(Path(source)), source)
+    return check_study(read_layers(Path(source)), source)
 
 
 def check_study(content: Any, source: str) -> Study:
@@ -153,21 +122,23 @@ def parse_study(content: Any, source: str) -> Study:
     for name, entry in file.datasets.items():
         kind = _named(entry, "kind", f"{source}: datasets.{name}")
         module = catalogue.load("kind", kind, f"{source}: datasets.{name}.kind")
-        validated(module.Settings, _seeded(entry, 0), f"{source}: datasets.{name}")
+        settings = validated(module.Settings, _seeded(entry, 0), f"{source}: datasets.{name}")
+        _check_validation_size(file, name, module.sizes(settings).n_examples["val"], source)
     model = _named(file.model, "name", f"{source}: model")
     validated(catalogue.load("model", model, f"{source}: model.name").Settings, file.model, f"{source}: model")
-    settings = {name: _settings(name, entry, source) for name, entry in file.methods.items()}
-    return Study(file, content, source, settings)
+    grids = {name: _settings(name, entry, source) for name, entry in file.methods.items()}
+    return Study(file, content, source, grids)
 
 
 @dataclass(frozen=True)
 class Arm:
-    """A part of a study within which selection happens: the main one, or one value of a sweep."""
+    """A part of a study within which selection happens: the main one, or one value (or pair) of a sweep."""
 
     name: str
     study: Study
     analysis: str = ""
     value: Scalar = ""
+    second_value: Scalar = ""
 
     def choices(self) -> Iterator[tuple[str, str, str]]:
         """Yield (dataset, method, rule) in config order: what is selected within this arm."""
@@ -188,19 +159,33 @@ def arms(study: Study) -> Iterator[Arm]:
     yield Arm("main", study)
     for name, analysis in study.file.analyses.items():
         where = f"{study.source}: analyses.{name}"
-        for value in analysis.values:
-            content = copy.deepcopy({k: v for k, v in study.content.items() if k != "analyses"})
-            for key, entry in {**analysis.fixed, analysis.axis: value}.items():
-                _set(content, key, entry, where)
-            method = analysis.axis.split(".")[0]
-            if method in content["methods"]:
-                content["methods"] = {method: content["methods"][method]}
-            yield Arm(f"{name}-{value}", parse_study(content, where), name, value)
+        for value, other in itertools.product(analysis.values, analysis.across.values if analysis.across else [None]):
+            point = {**analysis.fixed, analysis.axis: value}
+            if analysis.across is None or other is None:
+                yield Arm(f"{name}-{value}", _at(study, point, (analysis.axis,), where), name, value)
+            else:
+                swept = (analysis.axis, analysis.across.axis)
+                part = _at(study, {**point, analysis.across.axis: other}, swept, where)
+                yield Arm(f"{name}-{value}-{other}", part, name, value, other)
+
+
+def _at(study: Study, point: Mapping[str, Any], swept: Sequence[str], where: str) -> Study:
+    """Return the study at one point of a sweep; a sweep of one method's settings leaves the other methods out."""
+    content = copy.deepcopy({k: v for k, v in study.content.items() if k != "analyses"})
+    for key, entry in point.items():
+        _set(content, key, entry, where)
+    methods = {key.split(".")[0] for key in swept} & set(content["methods"])
+    if methods:
+        content["methods"] = {name: entry for name, entry in content["methods"].items() if name in methods}
+    return parse_study(content, where)
 
 
 def _set(content: dict[str, Any], key: str, value: Any, where: str) -> None:
     """Set a dotted key that is there already; `bam.stage1.epochs` means `methods.bam.stage1.epochs`."""
     path = key.split(".")
+    if path == ["validation_size"]:
+        content["validation_size"] = value
+        return
     if path[0] not in ("datasets", "model"):
         path = ["methods", *path]
     place: Any = content
@@ -256,12 +241,27 @@ def _check_lists(file: StudyFile, source: str) -> None:
         _check_once(values, f"{source}: {key}")
     for name, analysis in file.analyses.items():
         _check_once(analysis.values, f"{source}: analyses.{name}.values")
+        if analysis.across is not None:
+            _check_once(analysis.across.values, f"{source}: analyses.{name}.across.values")
+            if analysis.across.axis == analysis.axis:
+                raise ConfigError(f"{source}: analyses.{name}.across.axis: is the first axis too")
 
 
 def _check_once(values: Sequence[Any], where: str) -> None:
     for k, value in enumerate(values):
         if value in values[:k]:
             raise ConfigError(f"{where}: {value!r} stands twice")
+
+
+def _check_validation_size(file: StudyFile, dataset: str, n_val: int, source: str) -> None:
+    if file.validation_size is None:
+        return
+    if file.validation_size > n_val:
+        raise ConfigError(f"{source}: validation_size: {file.validation_size:,} is more than {dataset}'s {n_val:,}")
+    if file.keep_weights:
+        raise ConfigError(
+            f"{source}: validation_size: does not go with keep_weights, whose epochs are chosen on all of validation"
+        )
 
 
 def _check_epochs(study: Study) -> None:

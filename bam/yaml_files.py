@@ -1,5 +1,6 @@
-"""YAML as users write it."""
+"""YAML as users write it, and configs that extend one another."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,64 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not valid YAML ({' '.join(str(error).split())})") from error
+
+
+EXTENDS = "extends"
+
+
+def read_layers(path: Path) -> Any:
+    """Read a YAML file and, below it, the file that its key `extends` names; errors as `with_base`."""
+    return with_base(read_yaml(path), path)
+
+
+def with_base(content: Any, path: Path, above: tuple[Path, ...] = ()) -> Any:
+    """Lay a config's content over the file that its key `extends` names, relative to the config's folder.
+
+    Mappings are merged, any other value takes the place of the one below, and null removes a key, as
+    in a JSON merge patch (RFC 7386).
+
+    Parameters
+    ----------
+    path
+        The file that the content is from.
+    above
+        Files that extend this one.
+
+    Raises
+    ------
+    ConfigError
+        If that file is missing, is not a mapping, or extends one that extends it.
+    """
+    if not isinstance(content, dict) or EXTENDS not in content:
+        return content
+    name = content[EXTENDS]
+    if not isinstance(name, str):
+        raise ConfigError(f"{path}: {EXTENDS}: {name!r} is not allowed: expected the name of a file beside it")
+    base, chain = path.parent / name, (*above, path.resolve())
+    if base.resolve() in chain:
+        raise ConfigError(f"{path}: {EXTENDS}: {name} extends this file in turn")
+    below = with_base(read_yaml(base), base, chain)
+    if not isinstance(below, dict):
+        raise ConfigError(f"{base}: expected keys such as study, seeds, datasets; see config/README.md")
+    return merged(below, {key: value for key, value in content.items() if key != EXTENDS})
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `below` with `above` laid over it.
+
+    >>> merged({"a": {"b": 1, "c": [2]}, "d": 3}, {"a": {"c": [4, 5]}, "d": None, "e": 6})
+    {'a': {'b': 1, 'c': [4, 5]}, 'e': 6}
+    """
+    found = dict(below)
+    for key, value in above.items():
+        if value is None:
+            found.pop(key, None)
+        elif isinstance(value, dict):
+            under = found.get(key)
+            found[key] = merged(under if isinstance(under, dict) else {}, value)
+        else:
+            found[key] = value
+    return found
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

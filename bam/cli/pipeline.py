@@ -31,7 +31,7 @@ def fetch(
 
 def prepare(
     settings: Annotated[str, typer.Option(help="Resolved `datasets:` entry, as JSON.")],
-    raw: Annotated[Path, typer.Option(help="Folder of raw files.")],
+    raw: Annotated[list[Path], typer.Option(help="Folder of a raw set; once for each that the kind is made from.")],
     out: Annotated[Path, typer.Option(help="Folder for arrays and manifest.json.")],
 ) -> None:
     """Turn raw files into arrays: uint8 inputs of three splits, labels of train and val."""
@@ -42,7 +42,7 @@ def prepare(
 
 def annotate(
     settings: Annotated[str, typer.Option(help="Resolved `datasets:` entry, as JSON.")],
-    raw: Annotated[Path, typer.Option(help="Folder of raw files.")],
+    raw: Annotated[list[Path], typer.Option(help="Folder of a raw set; once for each that the kind is made from.")],
     out: Annotated[Path, typer.Option(help="Folder for {train,val,test}.csv and groups.json.")],
 ) -> None:
     """Write the groups of each split, and the test labels, apart from what training reads."""
@@ -137,8 +137,8 @@ def select(  # noqa: PLR0913  (a verb's options)
     from bam.steps.select import select as step
 
     plan = options.read_plan(study, sources)
-    scope = plan.study.file.selection_scope
-    step(plan.of("main", dataset, method), rule, Layout(data, results), scope, out)
+    file, cells = plan.study.file, plan.of("main", dataset, method)
+    step(cells, rule, Layout(data, results), file.selection_scope, out, validation_size=file.validation_size)
 
 
 def evaluate(

@@ -10,7 +10,19 @@ from bam.tables.words import short_method_words
 
 Frames = Mapping[str, pd.DataFrame]
 TEXT = (
-    *("analysis", "axis", "value", "dataset", "method", "selection", "needs_groups", "group", "setting"),
+    *(
+        "analysis",
+        "axis",
+        "value",
+        "second_axis",
+        "second_value",
+        "dataset",
+        "method",
+        "selection",
+        "needs_groups",
+        "group",
+        "setting",
+    ),
     *("stage1_loss", "metric", "is_minority"),
 )
 

@@ -89,12 +89,14 @@ def _facts(plan: Plan) -> list[tuple[str, str]]:
         ("Model", _pairs(file.model)),
         ("Seeds", ", ".join(map(str, file.seeds))),
         ("Selection", per_seed[file.selection_scope]),
+        *([("Validation seen by selection", f"{file.validation_size} examples")] if file.validation_size else []),
         ("Runs", f"{len(plan.trainings)} trainings, on {len(plan.stage1)} stage-1 runs"),
     ]
     for name, analysis in file.analyses.items():
-        values = ", ".join(map(str, analysis.values))
+        axes = [analysis, *([analysis.across] if analysis.across else [])]
+        swept = ", and ".join(f"{axis.axis} in {', '.join(map(str, axis.values))}" for axis in axes)
         fixed = f"; held: {_pairs(analysis.fixed)}" if analysis.fixed else ""
-        facts.append((f"Sweep {name}", f"{analysis.axis} in {values}{fixed}"))
+        facts.append((f"Sweep {name}", f"{swept}{fixed}"))
     return facts
 
 

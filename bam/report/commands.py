@@ -46,6 +46,10 @@ def blocks(plan: Plan, layout: Layout, tables: Sequence[str], figures: Sequence[
     return [block for block in found if block.lines]
 
 
+def _point(arm: Arm) -> str:
+    return f"{arm.value}" + (f", {arm.second_value}" if arm.second_value != "" else "")
+
+
 def _bam(*words: str) -> str:
     return shlex.join(["python", "-m", "bam", *words])
 
@@ -64,10 +68,11 @@ def _with_study(plan: Plan, verb: list[str], rest: list[str]) -> str:
 
 
 def _data(plan: Plan, layout: Layout) -> list[str]:
-    raws = dict.fromkeys(dataset.raw for dataset in plan.datasets.values())
+    raws = dict.fromkeys(raw for dataset in plan.datasets.values() for raw in dataset.raw)
     lines = [_bam("fetch", raw, "--out", str(layout.raw(raw))) for raw in raws]
     for dataset in plan.datasets.values():
-        words = ["--settings", canonical_json(dict(dataset.settings)), "--raw", str(layout.raw(dataset.raw)), "--out"]
+        folders = [word for raw in dataset.raw for word in ("--raw", str(layout.raw(raw)))]
+        words = ["--settings", canonical_json(dict(dataset.settings)), *folders, "--out"]
         lines.append(_bam("prepare", *words, str(layout.prepared(dataset.data_id))))
         lines.append(_bam("annotate", *words, str(layout.groups(dataset.groups_id))))
     return lines
@@ -117,7 +122,7 @@ def _selection(plan: Plan, arm: Arm, layout: Layout) -> Block:
         lines.append(f"{_bam('select')} {study} {what} {common}")
         score = shlex.join(["--selection", chosen, "--out", scored])
         lines.append(f"{_bam('evaluate')} {study} {score} {common}")
-    title = "Select and evaluate" + ("" if arm.name == "main" else f", sweep {arm.analysis} = {arm.value}")
+    title = "Select and evaluate" + ("" if arm.name == "main" else f", {arm.analysis}: {_point(arm)}")
     return Block(title, tuple(lines))
 
 

@@ -14,10 +14,18 @@ from bam.groups import read_scheme, read_split
 from bam.layout import Layout
 from bam.needs import needs_groups
 from bam.plan import Cell, DataSet
-from bam.selection import RULES, Candidate, Choice, Evidence, GroupEvidence, Scope, choose
+from bam.selection import RULES, Candidate, Choice, Evidence, GroupEvidence, Scope, choose, part_of
 
 
-def select(cells: Sequence[Cell], rule_name: str, layout: Layout, scope: Scope, out: Path) -> None:
+def select(
+    cells: Sequence[Cell],
+    rule_name: str,
+    layout: Layout,
+    scope: Scope,
+    out: Path,
+    *,
+    validation_size: int | None = None,
+) -> None:
     """Choose a setting and an epoch per seed among `cells` and write what was chosen, and why.
 
     Reads validation predictions and labels; validation groups only if the rule is an oracle.
@@ -26,6 +34,8 @@ def select(cells: Sequence[Cell], rule_name: str, layout: Layout, scope: Scope, 
     ----------
     cells
         All grid cells of one data set and one method, in config order.
+    validation_size
+        How many validation examples the rule may see; all if None.
 
     Raises
     ------
@@ -42,6 +52,11 @@ def select(cells: Sequence[Cell], rule_name: str, layout: Layout, scope: Scope, 
     if rule.needs_stage1 and cells[0].stage1 is None:
         raise ConfigError(f"--rule {rule_name}: needs a stage 1, which {cells[0].method} has not")
     evidence = _evidence(cells, layout, with_stage1=rule.needs_stage1, with_groups=rule.needs_groups != "none")
+    if validation_size is not None:
+        evidence = [
+            (found, part_of(seen, validation_size, cell.seed))
+            for cell, (found, seen) in zip(cells, evidence, strict=True)
+        ]
     by_setting: dict[int, list[Candidate]] = {}
     for cell, (predictions, seen) in zip(cells, evidence, strict=True):
         candidate = Candidate(

@@ -14,11 +14,14 @@ from bam.tables.inputs import sweep_arms
 from bam.tables.words import EMPTY, METRICS, method_words, rule_words, spread
 
 KEYS = [*CHOICE, "needs_groups"]
+POINT = ["analysis", "value", "second_value"]
 AVERAGES = "Average: plain over test; adjusted: group accuracies weighted by training group shares."
 HEADERS = {
     "analysis": "Analysis",
     "axis": "Axis",
     "value": "Value",
+    "second_axis": "Second axis",
+    "second_value": "Second value",
     "dataset": "Data set",
     "method": "Method",
     "selection": "Selection rule",
@@ -80,20 +83,25 @@ def sweeps_table(plan: Plan, layout: Layout) -> Table:
     found = completed(found, swept, "metric", list(METRICS))
     by_name = {arm.name: arm for arm in plan.arms}
     arms = [by_name[name] for name in found["arm"]]
-    axes = [plan.study.file.analyses[arm.analysis].axis for arm in arms]
-    found["analysis"] = pd.Series([arm.analysis for arm in arms], dtype=object)
-    found["axis"] = pd.Series(axes, dtype=object)
-    found["value"] = pd.Series([str(arm.value) for arm in arms], dtype=object)
-    keys = ["analysis", "axis", "value", *KEYS]
+    analyses = [plan.study.file.analyses[arm.analysis] for arm in arms]
+    columns = {
+        "analysis": [arm.analysis for arm in arms],
+        "axis": [analysis.axis for analysis in analyses],
+        "value": [str(arm.value) for arm in arms],
+        "second_axis": [analysis.across.axis if analysis.across else "" for analysis in analyses],
+        "second_value": [str(arm.second_value) for arm in arms],
+    }
+    found = found.assign(**{name: pd.Series(values, dtype=object) for name, values in columns.items()})
+    keys = [*columns, *KEYS]
     budgets = list(dict.fromkeys(budget(arm) for arm in swept))
     return Table(
         frame=found[[*keys, "metric", *STATISTICS]],
-        shown=widened(found, keys, "metric", METRICS),
-        caption=f"Test accuracy in percent along one axis at a time, study {plan.study.name}; selection within "
+        shown=_without_empty(widened(found, keys, "metric", METRICS)),
+        caption=f"Test accuracy in percent along the axes of each analysis, study {plan.study.name}; selection within "
         f"each value. {intervals(plan)} {protocol(plan, with_budget=False)}",
         notes=(
-            *missing_notes(worded(found), ["analysis", "value", "dataset", "method", "selection", "metric"]),
-            *failed_notes(worded(found), ["analysis", "value", "dataset", "method"]),
+            *missing_notes(worded(found), [*POINT, "dataset", "method", "selection", "metric"]),
+            *failed_notes(worded(found), [*POINT, "dataset", "method"]),
             "Settings to choose among at one value: " + " / ".join(budgets or ["none."]),
             AVERAGES,
         ),
@@ -127,6 +135,12 @@ def widened(
     rows = [dict(zip(headers, key, strict=True)) | cells for key, cells in shown.items()]
     frame = pd.DataFrame(rows, columns=[*headers, *columns.values(), "Seeds"], dtype=object)
     return without_single_dataset(frame)
+
+
+def _without_empty(shown: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the second axis where no analysis has one."""
+    empty = [name for name in ("Second axis", "Second value") if not (shown[name] != "").any()]
+    return shown.drop(columns=empty)
 
 
 def without_single_dataset(shown: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,8 @@ import pandas as pd
 
 from bam import catalogue
 from bam.plan import Plan
-from bam.study import PER_SEED, Arm
+from bam.study import Arm
+from bam.study_file import PER_SEED
 from bam.tables.words import method_words
 
 SCOPES = {
@@ -118,12 +119,15 @@ def missing_notes(rows: pd.DataFrame, labels: list[str]) -> tuple[str, ...]:
         With columns `missing` and `n_seeds`, and the given labels.
     """
     notes = [
-        f"{MARK} {', '.join(str(row[label]) for label in labels)}: no value for seed {row['missing']}; "
-        "the mean is over the other seeds."
+        f"{MARK} {_named(row, labels)}: no value for seed {row['missing']}; the mean is over the other seeds."
         for row in rows.to_dict("records")
         if row["missing"] and row["n_seeds"]
     ]
     return tuple(dict.fromkeys(notes))
+
+
+def _named(row: Mapping[Any, Any], labels: list[str]) -> str:
+    return ", ".join(str(row[label]) for label in labels if row[label] != "")
 
 
 def failed_notes(rows: pd.DataFrame, labels: list[str]) -> tuple[str, ...]:
@@ -136,7 +140,7 @@ def failed_notes(rows: pd.DataFrame, labels: list[str]) -> tuple[str, ...]:
     """
     rules: dict[str, dict[str, None]] = {}
     for row in rows[rows["n_seeds"] == 0].to_dict("records"):
-        rules.setdefault(", ".join(str(row[label]) for label in labels), {})[str(row["selection"])] = None
+        rules.setdefault(_named(row, labels), {})[str(row["selection"])] = None
     return tuple(
         f"{MARK} {who}, under {', '.join(names)}: every setting has a failed seed, so nothing was chosen."
         for who, names in rules.items()

@@ -66,7 +66,7 @@ def test_the_study_s_own_steps_give_the_same_model(tmp_path: Path, restart: bool
     examples = toy.examples(seed=0, sizes={"train": 60, "val": 40, "test": 30})  # what write_data wrote first
     cells = toy.cells(plan, "bam")
     run_cells(cells, list(plan.stage1.values()), layout, "cpu")
-    choose_and_score(cells, "worst_class", "across_seeds", layout)
+    choose_and_score(cells, "worst_class", plan.study.file, layout)
     chosen = json.loads(layout.selection("main", "digits", "bam", "worst_class").read_text())["chosen"]
 
     model = fit(

@@ -25,7 +25,7 @@ def digits(tmp_path_factory) -> Path:
 
 
 def made(digits: Path, aligned: float = 0.95, data_seed: int = 0):
-    return read_examples(digits, Settings(kind="colored_digits", aligned=aligned, data_seed=data_seed))
+    return read_examples({"digits": digits}, Settings(kind="colored_digits", aligned=aligned, data_seed=data_seed))
 
 
 @pytest.mark.parametrize("aligned", [0.95, 0.8])

@@ -17,7 +17,7 @@ from bam.methods.bam import Settings as Bam
 from bam.methods.group_dro import Settings as GroupDro
 from bam.recipe import AdamW, Sgd
 from bam.selection import RULES
-from bam.study import Analysis, StudyFile
+from bam.study_file import Analysis, StudyFile
 from bam.tables.catalogue import TABLES
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -51,7 +51,8 @@ CONTRACT = {
     "regret": "dataset,method,selection,needs_groups,mean,std,ci95_low,ci95_high,n_seeds",
     "error_sets": "dataset,method,lambda,stage1_loss,T,seed,size,minority_precision,minority_recall,"
     "share_class_0,share_class_1",
-    "sweeps": "analysis,axis,value,dataset,method,selection,needs_groups,metric,mean,std,ci95_low,ci95_high,n_seeds",
+    "sweeps": "analysis,axis,value,second_axis,second_value,dataset,method,selection,needs_groups,metric,"
+    "mean,std,ci95_low,ci95_high,n_seeds",
     "epochs": "dataset,method,selection,setting,seed,epoch,train_loss,val_class_difference,val_worst_class,"
     "val_accuracy,val_worst_group_accuracy,test_worst_group_accuracy,test_accuracy",
     "auxiliary": "dataset,method,lambda,stage1_loss,T,epoch,group,is_minority,n,q05,q25,median,q75,q95",

@@ -43,10 +43,10 @@ rule prepare:
         runtime=240,
     params:
         settings=lambda w: graph.data_settings(w.id),
-        raw=lambda w: graph.raw_folder(w.id),
+        raw=lambda w: graph.raw_options(w.id),
         folder=lambda w: f"data/prepared/{w.id}",
     shell:
-        "python -m bam prepare --settings {params.settings:q} --raw {params.raw} --out {params.folder} > {log} 2>&1"
+        "python -m bam prepare --settings {params.settings:q} {params.raw} --out {params.folder} > {log} 2>&1"
 
 
 # The wall: groups come from a rule of their own, and only evaluation, oracle rules, Group-DRO
@@ -68,7 +68,7 @@ rule annotate:
         runtime=120,
     params:
         settings=lambda w: graph.group_settings(w.id),
-        raw=lambda w: graph.raw_folder(w.id),
+        raw=lambda w: graph.raw_options(w.id),
         folder=lambda w: f"data/groups/{w.id}",
     shell:
-        "python -m bam annotate --settings {params.settings:q} --raw {params.raw} --out {params.folder} > {log} 2>&1"
+        "python -m bam annotate --settings {params.settings:q} {params.raw} --out {params.folder} > {log} 2>&1"

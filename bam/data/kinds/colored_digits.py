@@ -5,6 +5,7 @@ the share `aligned` of train and validation (exact counts in each class); on tes
 balanced in each class. Validation shares the training split's correlation.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,7 @@ from bam.errors import DataError
 from bam.randomness import numpy_generator
 from bam.strict import Strict
 
-RAW = "digits"
+RAW = ("digits",)
 VALIDATION = "as_train"
 PER_SEED_DRAW = (
     "each seed splits and colours the same 1,797 images anew; test sets overlap, "
@@ -48,7 +49,7 @@ def sizes(settings: Settings) -> Sizes:
     )
 
 
-def read_examples(raw: Path, settings: Settings) -> Examples:
+def read_examples(raw: Mapping[str, Path], settings: Settings) -> Examples:
     """Split, colour and label the digits.
 
     Returns
@@ -60,7 +61,7 @@ def read_examples(raw: Path, settings: Settings) -> Examples:
     DataError
         If the raw file does not hold 64 pixels and a digit a row, in the known number of each digit.
     """
-    table = _read_table(raw / "digits.csv")
+    table = _read_table(raw["digits"] / "digits.csv")
     images = (table[:, :64] * (255 / MAX_INTENSITY)).round().astype(np.uint8).reshape(-1, 8, 8)
     digits = table[:, 64].astype(np.int64)
     rows = _split_rows(digits, settings.data_seed)
