@@ -7,80 +7,21 @@ then to the setting that comes first in the config. Nothing here can see a test 
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from bam import catalogue
 from bam.best_epoch import TIE_DECIMALS, best_epoch
+from bam.error_cells import least_over_candidates, mean_over_candidates, own_cells, voted_cells
 from bam.errors import DataError
+from bam.evidence import Evidence
 from bam.group_metrics import adjusted_accuracy, worst_group_accuracy
 from bam.metrics import group_accuracies
-from bam.randomness import numpy_generator
 
 Needs = Literal["none", "val", "train+val"]
 Scope = Literal["across_seeds", "per_seed"]
-SMALLEST_CELL = 5
-
-
-@dataclass(frozen=True)
-class GroupEvidence:
-    """Group labels of the validation split, for oracle rules alone.
-
-    Attributes
-    ----------
-    membership : bool array of shape (n, G)
-    train_counts : int array of shape (G,)
-    """
-
-    membership: np.ndarray
-    names: tuple[str, ...]
-    declared_empty: tuple[str, ...]
-    is_partition: bool
-    train_counts: np.ndarray
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a rule may look at for one run.
-
-    Attributes
-    ----------
-    predicted : uint8 array of shape (E, n), validation predictions
-    labels : int64 array of shape (n,)
-    missed : bool array of shape (n,), validation examples that the run's stage 1 misses
-    missed_by_any : one such array for every stage 1 among the candidates of the same seed
-    """
-
-    predicted: np.ndarray
-    labels: np.ndarray
-    n_classes: int
-    missed: np.ndarray | None = None
-    missed_by_any: tuple[np.ndarray, ...] = ()
-    groups: GroupEvidence | None = None
-
-
-def part_of(evidence: Evidence, n: int, seed: int) -> Evidence:
-    """Return the evidence on n validation examples alone, drawn for the seed; a larger n holds a smaller one's.
-
-    Raises
-    ------
-    DataError
-        If validation has fewer.
-    """
-    if n > len(evidence.labels):
-        raise DataError(f"validation_size: {n:,} is more than the {len(evidence.labels):,} validation examples")
-    rows = np.sort(numpy_generator(seed, "validation").permutation(len(evidence.labels))[:n])
-    groups = evidence.groups
-    return replace(
-        evidence,
-        predicted=evidence.predicted[:, rows],
-        labels=evidence.labels[rows],
-        missed=None if evidence.missed is None else evidence.missed[rows],
-        missed_by_any=tuple(mask[rows] for mask in evidence.missed_by_any),
-        groups=None if groups is None else replace(groups, membership=groups.membership[rows]),
-    )
 
 
 @dataclass(frozen=True)
@@ -91,44 +32,6 @@ class Rule:
     score: Callable[[Evidence], np.ndarray]
     compare: Callable[[Evidence], np.ndarray] | None = None
     needs_stage1: bool = False
-
-
-def error_cells(labels: np.ndarray, missed: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return the cells class x (missed by the bias-amplified model?) as bool of shape (n, K).
-
-    Cells of fewer than 5 examples are left out; they say more about luck than about the model.
-
-    Raises
-    ------
-    DataError
-        If no cell is left.
-    """
-    cells = [(labels == label) & (missed == flag) for label in range(n_classes) for flag in (False, True)]
-    large = [cell for cell in cells if cell.sum() >= SMALLEST_CELL]
-    if not large:
-        raise DataError(f"validation has no class x error cell of {SMALLEST_CELL} examples; use a larger split")
-    return np.stack(large, axis=1)
-
-
-def worst_error_cell(evidence: Evidence) -> np.ndarray:
-    """Score the worst accuracy over the run's own error cells (ours; docs/method.md)."""
-    assert evidence.missed is not None
-    return _worst_cell(evidence, evidence.missed)
-
-
-def mean_worst_error_cell(evidence: Evidence) -> np.ndarray:
-    """Score a run on the error cells of every candidate's stage 1, averaged.
-
-    Settings whose stage 1 differs have different cells, so their own scores do not compare: one
-    that misses nothing has no hard cell at all. All settings of a seed are therefore compared on
-    the same family of cells.
-    """
-    return np.asarray(np.mean([_worst_cell(evidence, missed) for missed in evidence.missed_by_any], axis=0))
-
-
-def _worst_cell(evidence: Evidence, missed: np.ndarray) -> np.ndarray:
-    cells = error_cells(evidence.labels, missed, evidence.n_classes)
-    return np.asarray(group_accuracies(evidence.predicted, evidence.labels, cells).min(axis=-1))
 
 
 def worst_group(evidence: Evidence) -> np.ndarray:
@@ -162,7 +65,10 @@ def _by_labels(name: str) -> Callable[[Evidence], np.ndarray]:
 
 RULES: Mapping[str, Rule] = {
     **{name: Rule("none", _by_labels(name)) for name in catalogue.names("rule")},
-    "worst_error_group": Rule("none", worst_error_cell, mean_worst_error_cell, needs_stage1=True),
+    "worst_error_group": Rule("none", own_cells, mean_over_candidates, needs_stage1=True),
+    "worst_error_group_own": Rule("none", own_cells, needs_stage1=True),
+    "worst_error_group_least": Rule("none", least_over_candidates, needs_stage1=True),
+    "worst_error_group_vote": Rule("none", voted_cells, needs_stage1=True),
     "worst_group": Rule("val", worst_group),
     "average_adjusted": Rule("train+val", average_adjusted),
 }

@@ -9,12 +9,13 @@ from bam.artifacts import Predictions, read_predictions
 from bam.catalogue import suggestion
 from bam.data.prepared import open_labels, read_manifest
 from bam.errors import ConfigError
+from bam.evidence import Evidence, GroupEvidence, part_of
 from bam.files import write_json
 from bam.groups import read_scheme, read_split
 from bam.layout import Layout
 from bam.needs import needs_groups
 from bam.plan import Cell, DataSet
-from bam.selection import RULES, Candidate, Choice, Evidence, GroupEvidence, Scope, choose, part_of
+from bam.selection import RULES, Candidate, Choice, Scope, choose
 
 
 def select(

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from bam import catalogue
 from bam.best_epoch import best_epoch
+from bam.evidence import Evidence
 from bam.metrics import class_accuracies, class_difference
-from bam.selection import RULES, Candidate, Evidence, choose
+from bam.selection import RULES, Candidate, choose
 
 accuracy_lists = st.sampled_from([2, 3, 5]).flatmap(lambda n: st.lists(st.floats(0, 1), min_size=n, max_size=n))
 

@@ -8,13 +8,13 @@ import toy
 
 from bam.artifacts import read_predictions
 from bam.code_digest import import_closure
+from bam.error_cells import error_cells
 from bam.errors import DataError
 from bam.files import read_json
 from bam.groups import read_split
 from bam.layout import Layout
 from bam.recipe import RunSpec
 from bam.run_files import Stage1Files, TrainFiles
-from bam.selection import error_cells
 from bam.steps.error_set import error_set
 from bam.steps.select import select
 from bam.steps.stage1 import stage1

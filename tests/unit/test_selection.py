@@ -5,8 +5,10 @@ import pytest
 
 from bam import catalogue
 from bam.best_epoch import best_epoch
+from bam.error_cells import error_cells
 from bam.errors import DataError
-from bam.selection import RULES, Candidate, Evidence, GroupEvidence, Rule, choose, error_cells
+from bam.evidence import Evidence, GroupEvidence
+from bam.selection import RULES, Candidate, Rule, choose
 
 LABELS = np.repeat([0, 1], 12)
 
