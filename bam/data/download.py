@@ -78,7 +78,8 @@ class Downloads:
             except requests.RequestException as error:
                 problem, worth_retrying = explain(error, self._patience.timeout_s)
                 if not worth_retrying:
-                    self._unreachable[_host(error) or host] = problem
+                    if isinstance(error, requests.ConnectionError):
+                        self._unreachable[_host(error) or host] = problem
                     raise RefusedError(problem) from error
         raise RefusedError(f"{problem} ({self._patience.tries} tries)")
 
@@ -125,7 +126,7 @@ class Downloads:
 
 def discard(part: Path) -> None:
     """Remove a `.part` file and its note."""
-    with writing(part, 0):
+    with writing(part):
         part.unlink(missing_ok=True)
         _note_path(part).unlink(missing_ok=True)
 

@@ -16,6 +16,7 @@ from bam.errors import DataError
 from bam.files import write_json
 
 MISSING = "is missing"
+ABSENT = (MISSING, "answered 404 Not Found")  # nothing to warn of, where another source has the file
 logger = logging.getLogger(__name__)
 
 
@@ -37,22 +38,17 @@ def fetch(name: str, raw_set: RawSet, folder: Path, patience: Patience | None = 
     ConfigError
         If `BAM_MIRROR` is neither a folder nor an address.
     """
-    with _alone_in(folder):
-        remote, is_complete = Remote(folder, patience or Patience()), False
-        try:
-            for file_name, raw_file in raw_set.files.items():
-                if not _is_right(folder / file_name, raw_file):
-                    _fetch_file(name, raw_file, folder / file_name, file_name, remote)
-            is_complete = True
-        finally:
-            remote.close(is_complete=is_complete)
-        write_json(folder / "fetched.json", {key: file.sha256 for key, file in raw_set.files.items()})
+    with _alone_in(folder), Remote(folder, patience or Patience()) as remote:
+        for file_name, raw_file in raw_set.files.items():
+            if not _is_right(folder / file_name, raw_file):
+                _fetch_file(name, raw_file, folder / file_name, file_name, remote)
+    write_json(folder / "fetched.json", {key: file.sha256 for key, file in raw_set.files.items()})
 
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """Wait until no other process fetches into `folder`; a file system without locks does without."""
-    with writing(folder, 0):
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)
     try:
@@ -78,7 +74,7 @@ def _is_right(target: Path, raw_file: RawFile) -> bool:
 def _fetch_file(set_name: str, raw_file: RawFile, target: Path, file_name: str, remote: Remote) -> None:
     tried: list[str] = []
     rejected = beside(target, "rejected")
-    with writing(rejected, 0):
+    with writing(rejected):
         rejected.unlink(missing_ok=True)
     for source in (*mirrored(set_name, file_name), *raw_file.sources):
         try:
@@ -86,7 +82,7 @@ def _fetch_file(set_name: str, raw_file: RawFile, target: Path, file_name: str, 
         except RefusedError as error:
             tried.append(f"{describe(source)} {error}")
         else:
-            _report(target, source, [text for text in tried if not text.endswith(MISSING)])
+            _report(target, source, [text for text in tried if not text.endswith(ABSENT)])
             return
     raise DataError(
         f"{target}: no source has it: {'; '.join(tried) or 'none is listed'}{_kept(target)}. "

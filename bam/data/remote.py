@@ -3,6 +3,7 @@
 import logging
 import shutil
 from pathlib import Path, PurePosixPath
+from typing import Self
 from urllib.parse import urlsplit
 
 from bam.data.download import Downloads, Patience, discard, forget
@@ -49,11 +50,15 @@ class Remote:
         if problem is not None:
             raise RefusedError(problem)
 
-    def close(self, *, is_complete: bool) -> None:
+    def __enter__(self) -> Self:
+        """Begin; the end removes archives."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Remove archives: all when every file is there, else those that held something wrong."""
         for archive in self._suspect:
             discard(archive)
-        if is_complete:
+        if kind is None:
             shutil.rmtree(self._archives, ignore_errors=True)
 
     def _get(self, source: UrlSource, target: Path) -> tuple[Path, bool]:
@@ -74,7 +79,7 @@ class Remote:
             except RefusedError as error:
                 self._failed[url] = str(error)
                 raise
-            with writing(archive, 0):
+            with writing(archive):
                 part.replace(archive)
             forget(part)
             if not is_resumed:
@@ -93,7 +98,7 @@ class Remote:
         except RefusedError as error:
             problem = str(error)
             if aside is not None and not _is_archive(source):
-                with writing(aside, 0):
+                with writing(aside):
                     container.replace(aside)
         if not _is_archive(source):
             discard(container)

@@ -57,7 +57,7 @@ class Seen:
 
 
 @contextmanager
-def writing(path: Path, needed_bytes: int) -> Iterator[None]:
+def writing(path: Path, needed_bytes: int = 0) -> Iterator[None]:
     """Turn a failure to write into one line.
 
     Raises
@@ -68,8 +68,9 @@ def writing(path: Path, needed_bytes: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        needed = f"; it needs {needed_bytes:,} bytes" if needed_bytes else ""
         raise DataError(
-            f"{path}: cannot be written ({error.strerror or error}); it needs {needed_bytes:,} bytes. "
+            f"{path}: cannot be written ({error.strerror or error}){needed}. "
             "Free the disk or make the folder writable, then run the same command again"
         ) from error
 
