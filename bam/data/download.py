@@ -72,16 +72,22 @@ class Downloads:
                 logger.info("%s %s; trying again", url, problem)
                 time.sleep(self._patience.wait_s * 2 ** (n_failed - 1))
             try:
-                return self._attempt(url, part)
+                return self._asked(url, part)
             except RetryError as error:
                 problem = str(error)
-            except requests.RequestException as error:
-                problem, worth_retrying = explain(error, self._patience.timeout_s)
-                if not worth_retrying:
-                    if isinstance(error, requests.ConnectionError):
-                        self._unreachable[_host(error) or host] = problem
-                    raise RefusedError(problem) from error
         raise RefusedError(f"{problem} ({self._patience.tries} tries)")
+
+    def _asked(self, url: str, part: Path) -> bool:
+        """Make one attempt, and say of a failed request what it means."""
+        try:
+            return self._attempt(url, part)
+        except requests.RequestException as error:
+            problem, worth_retrying = explain(error, self._patience.timeout_s)
+            if worth_retrying:
+                raise RetryError(problem) from error
+            if isinstance(error, requests.ConnectionError):
+                self._unreachable[_host(error) or urlsplit(url).netloc] = problem
+            raise RefusedError(problem) from error
 
     def _attempt(self, url: str, part: Path) -> bool:
         note = _read_note(part)

@@ -1,6 +1,7 @@
 """What a server's answer, or the lack of one, means: each in a few words."""
 
 import re
+from http import HTTPStatus
 
 import requests
 import urllib3
@@ -27,7 +28,8 @@ def check_status(response: requests.Response) -> None:
     """
     if response.status_code in (200, 206):
         return
-    answer = f"answered {response.status_code} {response.reason or ''}".rstrip()
+    known = {status.value: status.phrase for status in HTTPStatus}
+    answer = f"answered {response.status_code} {known.get(response.status_code, '')}".rstrip()
     raise RetryError(answer) if response.status_code in RETRIED else RefusedError(answer)
 
 

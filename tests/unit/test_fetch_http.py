@@ -84,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
         reply = queue.pop(0) if len(queue) > 1 else queue[0]
         script.stopped.wait(reply.silent_s)
         status, body, headers = reply.part(self.headers)
-        self.send_response(status)
+        self.send_response(status, "As it likes" if status == 404 else None)
         for key, value in {"Content-Length": str(len(body)), **reply.headers, **headers}.items():
             self.send_header(key, value)
         self.end_headers()
