@@ -1,79 +1,120 @@
-"""Get raw files from a mirror or a listed source, trusting only the hash of their contents."""
+"""Get raw files from mirrors and listed sources, trusting only the hash of their contents."""
 
-import gzip
-import hashlib
-import importlib.util
+import fcntl
+import logging
 import os
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from bam.data.sources import PackageSource, RawFile, RawSet
+from bam.data.download import Patience
+from bam.data.local import MIRROR_VARIABLE, describe, locate, mirrored
+from bam.data.remote import Remote, beside
+from bam.data.sources import RawFile, RawSet, Source, UrlSource
+from bam.data.unpack import RefusedError, look, unpacked, writing
 from bam.errors import DataError
-from bam.files import atomic_path, write_json
+from bam.files import write_json
 
-MIRROR_VARIABLE = "BAM_MIRROR"
+MISSING = "is missing"
+ABSENT = (MISSING, "answered 404 Not Found")  # nothing to warn of, where another source has the file
+logger = logging.getLogger(__name__)
 
 
-def fetch(name: str, raw_set: RawSet, folder: Path) -> None:
+def fetch(name: str, raw_set: RawSet, folder: Path, patience: Patience | None = None) -> None:
     """Put every file of a raw set into `folder` and list them in `fetched.json`.
 
-    A file that is there with the right hash is kept. `BAM_MIRROR=<folder>` is asked first, for
-    `<folder>/<name>/<file>`; then each source in turn.
+    A file that is there with the right hash is kept. The mirrors of `BAM_MIRROR` are asked first, for
+    `<mirror>/<name>/<file>` and the same with `.gz`; then each source in turn.
+
+    Parameters
+    ----------
+    patience
+        How long servers are waited for.
 
     Raises
     ------
     DataError
-        If no source has a file of the right contents; every try is named.
+        If no source has a file of the right contents; every try is named. Or if `folder` cannot be written to.
+    ConfigError
+        If `BAM_MIRROR` is neither a folder nor an address.
     """
-    for file_name, raw_file in raw_set.files.items():
-        target = folder / file_name
-        if not (target.exists() and _problem(target.read_bytes(), raw_file) is None):
-            _fetch_file(name, file_name, raw_file, target)
+    with _alone_in(folder), Remote(folder, patience or Patience()) as remote:
+        for file_name, raw_file in raw_set.files.items():
+            if not _is_right(folder / file_name, raw_file):
+                _fetch_file(name, raw_file, folder / file_name, file_name, remote)
     write_json(folder / "fetched.json", {key: file.sha256 for key, file in raw_set.files.items()})
 
 
-def _fetch_file(name: str, file_name: str, raw_file: RawFile, target: Path) -> None:
-    tried: list[str] = []
-    mirror = os.environ.get(MIRROR_VARIABLE)
-    if mirror:
-        path = Path(mirror) / name / file_name
-        problem = _take(path, None, raw_file, target) if path.exists() else "is missing"
-        if problem is None:
-            return
-        tried.append(f"{path} {problem}")
-    for source in raw_file.sources:
-        problem = _take(_package_file(source), source.unpack, raw_file, target)
-        if problem is None:
-            return
-        tried.append(f"package {source.package}, {source.path} {problem}")
-    raise DataError(f"{target}: no source has it: {'; '.join(tried)}. Set {MIRROR_VARIABLE} to a folder that does")
-
-
-def _take(path: Path | None, unpack: str | None, raw_file: RawFile, target: Path) -> str | None:
-    """Copy (and unpack) one candidate to `target` if its contents are right; else say what is wrong."""
-    if path is None or not path.exists():
-        return "is missing"
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other process fetches into `folder`; a file system without locks does without."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
     try:
-        contents = gzip.decompress(path.read_bytes()) if unpack == "gzip" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        return f"cannot be read ({error})"
-    problem = _problem(contents, raw_file)
-    if problem is None:
-        with atomic_path(target) as temporary:
-            temporary.write_bytes(contents)
-    return problem
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logger.info("%s: another process is fetching into it; waiting", folder)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            logger.info("%s: no locks on this file system", folder)
+        yield
+    finally:
+        os.close(handle)
 
 
-def _problem(contents: bytes, raw_file: RawFile) -> str | None:
-    """Say how contents differ from their description, or None if they do not."""
-    if len(contents) != raw_file.size_bytes:
-        return f"has {len(contents):,} bytes, expected {raw_file.size_bytes:,}"
-    seen = hashlib.sha256(contents).hexdigest()
-    return None if seen == raw_file.sha256 else f"has SHA-256 {seen}, expected {raw_file.sha256}"
+def _is_right(target: Path, raw_file: RawFile) -> bool:
+    try:
+        return target.exists() and look(target, raw_file).problem(raw_file) is None
+    except RefusedError:
+        return False
 
 
-def _package_file(source: PackageSource) -> Path | None:
-    spec = importlib.util.find_spec(source.package)
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return Path(spec.submodule_search_locations[0]) / source.path
+def _fetch_file(set_name: str, raw_file: RawFile, target: Path, file_name: str, remote: Remote) -> None:
+    tried: list[str] = []
+    rejected = beside(target, "rejected")
+    with writing(rejected):
+        rejected.unlink(missing_ok=True)
+    for source in (*mirrored(set_name, file_name), *raw_file.sources):
+        try:
+            _take(source, raw_file, target, remote)
+        except RefusedError as error:
+            tried.append(f"{describe(source)} {error}")
+        else:
+            _report(target, source, [text for text in tried if not text.endswith(ABSENT)])
+            return
+    raise DataError(
+        f"{target}: no source has it: {'; '.join(tried) or 'none is listed'}{_kept(target)}. "
+        f"Set {MIRROR_VARIABLE} to a folder or http(s) address that holds {set_name}/{file_name} or the same with .gz, "
+        f"whose contents have {raw_file.size_bytes:,} bytes and SHA-256 {raw_file.sha256}"
+    )
+
+
+def _report(target: Path, source: Source, failed: list[str]) -> None:
+    """Warn of sources that had something else than the file."""
+    if failed:
+        kept = _kept(target)
+        logger.warning("%s: taken from %s, after %s%s", target, describe(source), "; ".join(failed), kept)
+
+
+def _kept(target: Path) -> str:
+    """Name the wrong download that is kept, if there is one."""
+    rejected = beside(target, "rejected")
+    return f". The last wrong download is kept as {rejected}" if rejected.exists() else ""
+
+
+def _take(source: Source, raw_file: RawFile, target: Path, remote: Remote) -> None:
+    """Put the contents that one source has at `target`, if they are right."""
+    if isinstance(source, UrlSource):
+        remote.take(source, raw_file, target)
+        return
+    path = locate(source)
+    if path is None:
+        raise RefusedError(MISSING)
+    with unpacked(path, source, raw_file, target) as (contents, seen):
+        problem = seen.problem(raw_file)
+        if problem is not None:
+            raise RefusedError(problem)
+        with writing(target, raw_file.size_bytes):
+            contents.replace(target)

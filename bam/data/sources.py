@@ -1,9 +1,9 @@
 """Where raw data comes from: `config/datasets.yaml`, typed."""
 
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from bam.config_errors import validated
 from bam.errors import ConfigError
@@ -11,12 +11,100 @@ from bam.strict import Strict
 from bam.yaml_files import read_yaml
 
 
-class PackageSource(Strict):
+def escapes(path: str) -> bool:
+    r"""Return whether a relative path would leave the folder that it is taken in.
+
+    >>> [escapes(path) for path in ("a/b.csv", "../b.csv", "/b.csv", "a/../../b.csv", "C:/b", "..\\b")]
+    [False, True, True, True, True, True]
+    """
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    return ".." in parts or path.startswith(("/", "\\")) or path[1:2] == ":"
+
+
+def _inside(path: str) -> str:
+    if not path or escapes(path):
+        raise ValueError("expected a relative path that stays in its folder")
+    return path
+
+
+def _absolute(path: str) -> str:
+    if not path.startswith("/"):
+        raise ValueError("expected an absolute path")
+    return path
+
+
+Inside = Annotated[str, AfterValidator(_inside)]
+
+
+class Packed(Strict):
+    """What all sources say: how the contents are packed."""
+
+    unpack: Literal["gzip", "zip", "tar"] | None = None
+    member: Inside | None = Field(default=None, description="the file inside the archive, for zip and tar")
+
+    @model_validator(mode="after")
+    def _member_belongs_to_an_archive(self) -> Self:
+        is_archive = self.unpack in ("zip", "tar")
+        if is_archive and self.member is None:
+            raise ValueError(f"unpack: {self.unpack} needs a member, the path of the file in the archive")
+        if not is_archive and self.member is not None:
+            raise ValueError("a member is for unpack: zip and unpack: tar")
+        return self
+
+
+class PackageSource(Packed):
     """A file that an installed Python package carries."""
 
     package: str
-    path: str = Field(description="inside the package's folder")
-    unpack: Literal["gzip"] | None = None
+    path: Inside = Field(description="inside the package's folder")
+
+
+class FolderSource(Packed):
+    """A file in a folder of this machine, such as a distribution's package installs."""
+
+    folder: Annotated[str, AfterValidator(_absolute)]
+    path: Inside = Field(description="inside the folder")
+
+
+class NpmSource(Packed):
+    """A file that an installed npm package carries."""
+
+    npm: str = Field(pattern=r"^(@[\w.-]+/)?\w[\w.-]*$")
+    path: Inside = Field(description="inside the package's folder")
+
+
+class UrlSource(Packed):
+    """A file that a server has."""
+
+    url: str = Field(pattern=r"^https?://[^/\s]+/\S*$")
+
+
+KINDS: dict[str, type[Packed]] = {
+    "package": PackageSource,
+    "folder": FolderSource,
+    "npm": NpmSource,
+    "url": UrlSource,
+}
+
+
+def _kind(source: Any) -> str | None:
+    if isinstance(source, Packed):
+        return next(key for key, kind in KINDS.items() if isinstance(source, kind))
+    named = [key for key in KINDS if isinstance(source, dict) and key in source]
+    return named[0] if len(named) == 1 else None
+
+
+Source = Annotated[
+    Annotated[PackageSource, Tag("package")]
+    | Annotated[FolderSource, Tag("folder")]
+    | Annotated[NpmSource, Tag("npm")]
+    | Annotated[UrlSource, Tag("url")],
+    Discriminator(
+        _kind,
+        custom_error_type="source_kind",
+        custom_error_message="expected exactly one of the keys package, folder, npm, url",
+    ),
+]
 
 
 class RawFile(Strict):
@@ -24,7 +112,7 @@ class RawFile(Strict):
 
     size_bytes: int = Field(ge=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the unpacked contents")
-    sources: list[PackageSource]
+    sources: list[Source]
 
 
 class RawSet(Strict):
@@ -33,7 +121,7 @@ class RawSet(Strict):
     description: str
     licence: str
     citation: str
-    files: dict[str, RawFile]
+    files: dict[Inside, RawFile]
 
 
 def read_sources(path: Path) -> dict[str, RawSet]:
@@ -49,5 +137,17 @@ def read_sources(path: Path) -> dict[str, RawSet]:
         raise ConfigError(f"{path}: expected raw sets by name; see config/README.md")
     sets: dict[str, RawSet] = {}
     for name, entry in content.items():
+        _check_each_source(entry, f"{path}: {name}.files")
         sets[name] = validated(RawSet, entry, f"{path}: {name}")
     return sets
+
+
+def _check_each_source(entry: Any, prefix: str) -> None:
+    """Check each source by its own kind first: the errors of a union do not know the keys of its members."""
+    files = entry.get("files") if isinstance(entry, dict) else None
+    for name, file in files.items() if isinstance(files, dict) else ():
+        sources = file.get("sources") if isinstance(file, dict) else None
+        for k, source in enumerate(sources) if isinstance(sources, list) else ():
+            kind = _kind(source)
+            if kind is not None:
+                validated(KINDS[kind], source, f"{prefix}.{name}.sources[{k}]")

@@ -126,7 +126,8 @@ def test_a_wrong_hash_is_refused_every_try_is_named_and_nothing_is_left(package,
     assert str(error.value) == (
         f"{target}: no source has it: {mirrored} has SHA-256 {same}, expected {right}; "
         f"package bam_toy_source, a.csv has SHA-256 {wrong}, expected {right}; "
-        "package bam_toy_source, a.csv.gz is missing. Set BAM_MIRROR to a folder that does"
+        "package bam_toy_source, a.csv.gz is missing. Set BAM_MIRROR to a folder or http(s) address that holds "
+        f"toy/a.csv or the same with .gz, whose contents have 6 bytes and SHA-256 {right}"
     )
     assert not list((tmp_path / "out").rglob("*"))
 
