@@ -83,7 +83,8 @@ BAD = [
     (
         {"selection": ["worst_grup"]},
         "selection: there is no 'worst_grup' (did you mean 'worst_group'?); there is average, class_difference, last, "
-        "worst_class, worst_error_group, worst_group, average_adjusted",
+        "worst_class, worst_error_group, worst_error_group_own, worst_error_group_least, "
+        "worst_error_group_vote, worst_group, average_adjusted",
     ),
     ({"selection": ["last", "last"]}, "selection: 'last' stands twice"),
     (
