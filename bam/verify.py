@@ -10,9 +10,8 @@ from bam.data.samples import read_samples
 from bam.error_set import find
 from bam.errors import DataError
 from bam.files import read_json, sha256_file
-from bam.groups import SCHEME
+from bam.groups import SCHEME, read_scheme
 from bam.groups import corrupt_files as corrupt_groups
-from bam.groups import read_scheme
 from bam.layout import Layout
 from bam.plan import Plan, Run
 
