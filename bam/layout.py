@@ -11,7 +11,7 @@ SPLIT_FILES = (
     "val/labels.npy",
     "test/inputs.npy",
 )
-GROUP_FILES = ("groups.json", "train.csv", "val.csv", "test.csv")
+GROUP_FILES = ("groups.json", "train.csv", "val.csv", "test.csv", "samples.npz")
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ import numpy as np
 
 from bam.artifacts import read_error_set, read_predictions
 from bam.data.prepared import corrupt_files, read_manifest
+from bam.data.samples import read_samples
 from bam.error_set import find
 from bam.errors import DataError
 from bam.files import read_json, sha256_file
-from bam.groups import SCHEME
+from bam.groups import SCHEME, read_scheme
 from bam.groups import corrupt_files as corrupt_groups
 from bam.layout import Layout
 from bam.plan import Plan, Run
@@ -36,9 +37,7 @@ def verify(plan: Plan, layout: Layout) -> tuple[str, list[str]]:
     stale = [_why_stale(name, runs, layout) for name in _on_disk(layout) if name not in runs]
     for data in plan.datasets.values():
         problems += _check_data(layout.prepared(data.data_id))
-        groups = layout.groups(data.groups_id)
-        if (groups / SCHEME).exists():
-            problems += [f"{groups / name}: is not the file that {SCHEME} describes" for name in corrupt_groups(groups)]
+        problems += _check_groups(layout.groups(data.groups_id))
     counted = f"{n_whole} of {len(runs)} runs are there and match code, config, data and their records"
     return "\n".join([*stale, counted + f"; {len(stale)} stale" * bool(stale)]), problems
 
@@ -105,3 +104,14 @@ def _check_data(folder: Path) -> list[str]:
     if not (folder / "manifest.json").exists():
         return []
     return corrupt_files(folder, read_manifest(folder))
+
+
+def _check_groups(folder: Path) -> list[str]:
+    if not (folder / SCHEME).exists():
+        return []
+    problems = [f"{folder / name}: is not the file that {SCHEME} describes" for name in corrupt_groups(folder)]
+    try:
+        read_samples(folder, read_scheme(folder).counts["train"])
+    except DataError as error:
+        problems.append(str(error))
+    return problems

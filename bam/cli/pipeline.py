@@ -43,7 +43,7 @@ def prepare(
 def annotate(
     settings: Annotated[str, typer.Option(help="Resolved `datasets:` entry, as JSON.")],
     raw: Annotated[list[Path], typer.Option(help="Folder of a raw set; once for each that the kind is made from.")],
-    out: Annotated[Path, typer.Option(help="Folder for {train,val,test}.csv and groups.json.")],
+    out: Annotated[Path, typer.Option(help="Folder for {train,val,test}.csv, samples.npz and groups.json.")],
 ) -> None:
     """Write the groups of each split, and the test labels, apart from what training reads."""
     from bam.steps.annotate import annotate as step

@@ -1,14 +1,15 @@
-"""Write a data set's groups, and its test labels: files that training never reads."""
+"""Write a data set's groups, samples of each, and its test labels: files that training never reads."""
 
 from pathlib import Path
 
 from bam.data.examples import SPLITS, Examples
+from bam.data.samples import write_samples
 from bam.errors import DataError
 from bam.groups import GroupScheme, SplitGroups, write_scheme, write_split
 
 
 def write_groups(examples: Examples, folder: Path) -> None:
-    """Write each split's group file and `groups.json`.
+    """Write each split's group file, sample images of each group, and `groups.json`.
 
     Raises
     ------
@@ -30,5 +31,6 @@ def write_groups(examples: Examples, folder: Path) -> None:
         part = examples.splits[split]
         labels = part.labels if split == "test" else None
         write_split(folder / f"{split}.csv", SplitGroups(part.attributes, membership, labels), names)
+    write_samples(examples, folder)
     minority = tuple(pair in examples.minority for pair in examples.pairs)
     write_scheme(folder, GroupScheme(names, minority, declared_empty, True, counts))

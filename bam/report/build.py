@@ -17,7 +17,8 @@ from bam.errors import DataError
 from bam.layout import Layout
 from bam.plan import Plan
 from bam.report import commands
-from bam.report.tables import Pivot, pivots, read_rows, read_words, seeds_words, shown
+from bam.report.pivots import Pivot, pivots, seeds_words
+from bam.report.tables import read_rows, read_words, shown
 from bam.selection import RULES
 from bam.tables.words import METRICS, method_words, rule_words
 

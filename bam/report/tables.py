@@ -12,7 +12,6 @@ from bam.tables.words import METRICS, method_words, number, point_digits, rule_w
 
 LONGEST = 500
 FOLDED_FROM = 25
-NOTHING = "every setting failed"
 
 TITLES = {
     "main": "All accuracies",
@@ -20,9 +19,11 @@ TITLES = {
     "selected": "What each rule chose",
     "comparisons": "BAM against the other methods",
     "regret": "Regret of each rule against the worst-group oracle",
+    "rules": "Regret of each rule over all data sets and methods",
     "error_sets": "Error sets",
     "sweeps": "Sweeps",
     "epochs": "Every epoch of the chosen settings",
+    "correlations": "Criteria and worst-group accuracy over epochs",
     "auxiliary": "Auxiliary variables by group",
     "cost": "Cost",
 }
@@ -41,6 +42,14 @@ COLUMNS = {
     "n_seeds": "seeds",
     "n_examples": "test examples",
     "difference": "difference, points",
+    "mean_regret": "mean regret, %",
+    "worst_regret": "worst regret, %",
+    "worst_dataset": "worst on",
+    "worst_method": "worst for",
+    "share_within_1_point": "choices within 1 point, %",
+    "n_pairs": "pairs",
+    "n_choices": "choices",
+    "against": "with",
     "left_out": "settings left out",
     "n_settings": "settings to choose from",
     "lambda": "λ",
@@ -61,8 +70,12 @@ COLUMNS = {
     "peak_memory_mib": "peak memory, MiB",
     "examples_per_s": "examples per s",
 }
-POINTS = {"mean", "std", "ci95_low", "ci95_high", "wilson_low", "wilson_high", "difference"}
-DIFFERENCES = ("regret", "comparisons")
+POINTS = {
+    *("mean", "std", "ci95_low", "ci95_high", "wilson_low", "wilson_high", "difference"),
+    *("mean_regret", "worst_regret"),
+}
+DIFFERENCES = ("regret", "comparisons", "rules")
+NO_SHARES = ("correlations",)  # whose means are neither percent nor points
 PERCENT_PREFIXES = ("val_", "test_", "minority_", "share_")
 DIGITS = {
     **{"score": 4, "train_loss": 4, "q05": 3, "q25": 3, "median": 3, "q75": 3, "q95": 3},
@@ -96,15 +109,6 @@ class Shown:
     def is_folded(self) -> bool:
         """Whether it is too long to stand open."""
         return self.n_rows >= FOLDED_FROM
-
-
-@dataclass(frozen=True)
-class Pivot:
-    """Methods down, rules across; each cell is mean, interval and, if seeds are missing, how many are there."""
-
-    title: str
-    rules: Sequence[tuple[str, str]]
-    rows: Sequence[tuple[str, Sequence[tuple[str, str, str]]]]
 
 
 def read_rows(path: Path) -> Rows:
@@ -151,9 +155,15 @@ def shown(name: str, rows: Rows, words: Words) -> Shown:
         words=words,
         columns=[column_words(name, column) for column in columns],
         numeric=[_is_numeric(rows, column) for column in columns],
-        rows=[[cell_words(column, row[column], digits) for column in columns] for row in rows[:LONGEST]],
+        rows=[[_cell(name, column, row[column], digits) for column in columns] for row in rows[:LONGEST]],
         n_rows=len(rows),
     )
+
+
+def _cell(table: str, column: str, text: str, point_digits: int) -> str:
+    if table in NO_SHARES and column in POINTS and text:
+        return number(float(text), 2)
+    return cell_words(column, text, point_digits)
 
 
 def _point_digits(rows: Rows) -> int:
@@ -169,6 +179,8 @@ def column_words(table: str, column: str) -> str:
     """
     if table in DIFFERENCES and column in POINTS:
         return COLUMNS[column].replace("%", "points")
+    if table in NO_SHARES and column in POINTS:
+        return COLUMNS[column].removesuffix(", %")
     if column in COLUMNS:
         return COLUMNS[column]
     words = column.replace("worst_group", "worst-group").replace("_", " ")
@@ -222,57 +234,14 @@ WORDS: dict[str, Callable[[str], str]] = {
     "other_method": method_words,
     "selection": rule_words,
     "other_selection": rule_words,
+    "criterion": rule_words,
+    "worst_method": method_words,
+    "against": lambda text: column_words("epochs", text).removesuffix(", %"),
     "metric": _metric_words,
     "setting": setting_words,
     "is_minority": lambda text: "yes" if text.lower() in ("true", "1") else "no",
     "lambda": lambda text: f"{float(text):g}",
 }
-
-
-def pivots(rows: Rows, metric: str, n_seeds: int) -> list[Pivot]:
-    """Return one table a data set: methods down, rules across."""
-    rows = [row for row in rows if row["metric"] == metric]
-    found = []
-    for dataset in dict.fromkeys(row["dataset"] for row in rows):
-        here = [row for row in rows if row["dataset"] == dataset]
-        rules = _in_config_order(here)
-        cells = {(row["method"], row["selection"]): row for row in here}
-        needs = {rule: next((r["needs_groups"] for r in here if r["selection"] == rule), "") for rule in rules}
-        found.append(
-            Pivot(
-                title=dataset,
-                rules=[(rule_words(rule), "group labels" if "val" in needs[rule] else "") for rule in rules],
-                rows=[
-                    (method_words(method), [_cell(cells.get((method, rule)), n_seeds) for rule in rules])
-                    for method in dict.fromkeys(row["method"] for row in here)
-                ],
-            )
-        )
-    return found
-
-
-def _in_config_order(rows: Rows) -> list[str]:
-    """Return the rules in the order of the method that has most of them: some rules do not fit every method."""
-    by_method: dict[str, list[str]] = {}
-    for row in rows:
-        by_method.setdefault(row["method"], []).append(row["selection"])
-    longest = max(by_method.values(), key=len, default=[])
-    return list(dict.fromkeys([*longest, *(row["selection"] for row in rows)]))
-
-
-def _cell(row: dict[str, str] | None, n_seeds: int) -> tuple[str, str, str]:
-    if row is None:
-        return "", "", ""
-    if row["mean"] == "":
-        return "", "", NOTHING
-    low, high = cell_words("ci95_low", row["ci95_low"]), cell_words("ci95_high", row["ci95_high"])
-    fewer = seeds_words(int(row["n_seeds"])) if row["n_seeds"] != str(n_seeds) else ""
-    return cell_words("mean", row["mean"]), f"{low} to {high}" if low and high else "", fewer
-
-
-def seeds_words(n: int) -> str:
-    """Return a number of seeds, e.g. ``1 seed``."""
-    return f"{n} seed{'s' * (n != 1)}"
 
 
 def _is_numeric(rows: Rows, column: str) -> bool:

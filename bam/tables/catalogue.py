@@ -7,10 +7,12 @@ from bam.plan import Plan
 from bam.tables.accuracies import groups_table, main_table, sweeps_table
 from bam.tables.auxiliary import auxiliary_table
 from bam.tables.content import Table
+from bam.tables.correlations import correlations_table
 from bam.tables.cost import cost_table
 from bam.tables.differences import comparisons_table, regret_table
 from bam.tables.epochs import epochs_table
 from bam.tables.error_sets import error_sets_table
+from bam.tables.rules import rules_table
 from bam.tables.selected import selected_table
 
 TABLES: dict[str, Callable[[Plan, Layout], Table]] = {
@@ -19,9 +21,11 @@ TABLES: dict[str, Callable[[Plan, Layout], Table]] = {
     "selected": selected_table,
     "comparisons": comparisons_table,
     "regret": regret_table,
+    "rules": rules_table,
     "error_sets": error_sets_table,
     "sweeps": sweeps_table,
     "epochs": epochs_table,
+    "correlations": correlations_table,
     "auxiliary": auxiliary_table,
     "cost": cost_table,
 }

@@ -1,12 +1,12 @@
 """Paired differences over seeds: BAM against every other method, and the regret of each rule."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import pandas as pd
 
 from bam.layout import Layout
 from bam.plan import Plan
-from bam.statistics import Summary, paired
+from bam.statistics import Summary, of_differences, paired
 from bam.tables.accuracies import widened, worded
 from bam.tables.captions import MARK, failed_notes, intervals, missing_notes, protocol, seeds_cell
 from bam.tables.content import Table
@@ -19,6 +19,7 @@ Values = Mapping[tuple[Choice, str], Mapping[int, float]]
 OTHER = ["other_method", "other_selection"]
 COMPARISON = [*CHOICE, *OTHER, "metric", "difference", "std", "ci95_low", "ci95_high", "n_seeds", "verdict"]
 REGRET = [*CHOICE, "needs_groups", *STATISTICS]
+WORST_GROUP = "worst_group_accuracy"
 NO_WIDTH = " Where the difference is the same for all seeds, its interval has no width."
 
 
@@ -92,8 +93,11 @@ def _digits(found: pd.DataFrame) -> int:
 def _paired(first: Mapping[int, float], second: Mapping[int, float], seeds: Sequence[int]) -> tuple[Summary, str]:
     """Return the summary over the seeds that both have, and the others as text."""
     common = [seed for seed in seeds if seed in first and seed in second]
-    missing = ", ".join(str(seed) for seed in seeds if seed not in common)
-    return paired([first[seed] for seed in common], [second[seed] for seed in common]), missing
+    return paired([first[seed] for seed in common], [second[seed] for seed in common]), _absent(common, seeds)
+
+
+def _absent(there: Collection[int], seeds: Sequence[int]) -> str:
+    return ", ".join(str(seed) for seed in seeds if seed not in there)
 
 
 def _compared(first: Choice, second: Choice, metric: str, found: tuple[Summary, str]) -> dict[str, object]:
@@ -139,18 +143,35 @@ def _comparisons_shown(found: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return frame.drop(columns="Data set") if frame["Data set"].nunique() <= 1 else frame
 
 
+def regrets(values: Values, choices: Iterable[Choice], seeds: Sequence[int]) -> dict[Choice, dict[int, float]]:
+    """Return (data set, method, rule) -> seed -> regret, over the seeds that rule and oracle both have.
+
+    Parameters
+    ----------
+    values
+        What `by_seed` returns for the choices' evaluations, the oracle's among them.
+    """
+    found: dict[Choice, dict[int, float]] = {}
+    for choice in choices:
+        own = values.get((choice, WORST_GROUP), {})
+        oracle = values.get(((choice[0], choice[1], ORACLE), WORST_GROUP), {})
+        common = [seed for seed in seeds if seed in own and seed in oracle]
+        if choice[2] != ORACLE and common:
+            found[choice] = {seed: oracle[seed] - own[seed] for seed in common}
+    return found
+
+
 def regret_table(plan: Plan, layout: Layout) -> Table:
     """Return how much test worst-group accuracy each rule loses against the oracle's choice."""
     arms = plan.arms[:1] if ORACLE in plan.study.file.selection else ()
     rows = read_evaluations(plan, layout, arms)
-    values, found = by_seed(rows), []
+    values, seeds = by_seed(rows), plan.study.file.seeds
     needs = {tuple(row[name] for name in CHOICE): str(row["needs_groups"]) for row in rows.to_dict("records")}
-    for choice in (c for arm in arms for c in arm.choices() if c[2] != ORACLE):
-        own = values.get((choice, "worst_group_accuracy"), {})
-        oracle = values.get(((choice[0], choice[1], ORACLE), "worst_group_accuracy"), {})
-        if set(own) & set(oracle):
-            summary, missing = _paired(oracle, own, plan.study.file.seeds)
-            found.append(_regretted(choice, needs[choice], summary, missing))
+    choices = [choice for arm in arms for choice in arm.choices()]
+    found = [
+        _regretted(choice, needs[choice], of_differences(list(each.values())), _absent(each, seeds))
+        for choice, each in regrets(values, choices, seeds).items()
+    ]
     frame = pd.DataFrame(found, columns=[*REGRET, "metric", "missing"], dtype=object)
     return Table(
         frame=frame[REGRET],
@@ -160,7 +181,7 @@ def regret_table(plan: Plan, layout: Layout) -> Table:
         f"{intervals(plan, pooled=False)} {protocol(plan)}",
         notes=(
             *missing_notes(worded(frame, keep="metric"), CHOICE),
-            *_left_out((choice for arm in arms for choice in arm.choices()), values),
+            *_left_out(choices, values),
             f"It can be negative: the oracle looks at validation, not at test.{_no_width(plan)}",
         ),
     )

@@ -35,6 +35,26 @@ COLUMNS = ["dataset", "method", "selection", "setting", "seed", "epoch", *SERIES
 
 def epochs_table(plan: Plan, layout: Layout) -> Table:
     """Return a row for each epoch and seed of the setting that ClassDiff (else the first rule) chose."""
+    frame, notes = epoch_rows(plan, layout)
+    shown, marked = _shown(frame, plan.study.file.seeds)
+    rules = dict.fromkeys(rule_words(epochs_rule(plan, method)) for method in plan.study.settings)
+    return Table(
+        frame=frame,
+        shown=shown,
+        caption=f"The last epoch of the settings that {' or '.join(rules)} chose, in percent except loss, study "
+        f"{plan.study.name}: {spreads(plan)}. Every epoch stands in the CSV. {protocol(plan)}",
+        notes=(*notes, *marked),
+    )
+
+
+def epoch_rows(plan: Plan, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table's rows, and notes on what every setting failed for.
+
+    Raises
+    ------
+    DataError
+        If a selection names a run that the plan does not.
+    """
     truth, frames, notes = Truth(layout), [pd.DataFrame(columns=COLUMNS)], []
     datasets = {cell.run.name: cell.run.dataset for cell in main_cells(plan)}
     for dataset, method in itertools.product(plan.study.file.datasets, plan.study.settings):
@@ -47,16 +67,7 @@ def epochs_table(plan: Plan, layout: Layout) -> Table:
             series = _series(chosen["run"], datasets[chosen["run"]], truth)
             head = {"dataset": dataset, "method": method, "selection": rule}
             frames.append(series.assign(**head, setting=setting_text(chosen["setting"]), seed=chosen["seed"]))
-    frame = pd.concat(frames[len(frames) > 1 :], ignore_index=True)[COLUMNS]
-    shown, marked = _shown(frame, plan.study.file.seeds)
-    rules = dict.fromkeys(rule_words(epochs_rule(plan, method)) for method in plan.study.settings)
-    return Table(
-        frame=frame,
-        shown=shown,
-        caption=f"The last epoch of the settings that {' or '.join(rules)} chose, in percent except loss, study "
-        f"{plan.study.name}: {spreads(plan)}. Every epoch stands in the CSV. {protocol(plan)}",
-        notes=(*notes, *marked),
-    )
+    return pd.concat(frames[len(frames) > 1 :], ignore_index=True)[COLUMNS], notes
 
 
 def _nothing(dataset: str, method: str) -> str:

@@ -18,13 +18,14 @@ def names(plan: Plan) -> list[str]:
     """Return the tables that make sense for a plan, in the order a reader wants them.
 
     No sweeps without analyses, no comparisons without `bam` and another method, no regret
-    without the `worst_group` rule, no error sets without a stage 1, and no auxiliary variables
-    without a λ above 0.
+    without the `worst_group` rule, no rules without it and two pairs of data set and method, no
+    error sets without a stage 1, and no auxiliary variables without a λ above 0.
     """
     methods = plan.study.settings
     wanted = {
         "comparisons": OURS in methods and len(methods) > 1,
         "regret": ORACLE in plan.study.file.selection,
+        "rules": ORACLE in plan.study.file.selection and len(methods) * len(plan.study.file.datasets) > 1,
         "error_sets": bool(plan.stage1),
         "sweeps": len(plan.arms) > 1,
         "auxiliary": bool(auxiliary_cells(plan)),
@@ -166,9 +167,11 @@ INPUTS: dict[str, Callable[[Plan, Layout], list[Path] | Iterator[Path]]] = {
     "selected": _selected,
     "comparisons": _comparisons,
     "regret": _regret,
+    "rules": _regret,
     "error_sets": _error_sets,
     "sweeps": _sweeps,
     "epochs": _epochs,
+    "correlations": _epochs,
     "auxiliary": _auxiliary,
     "cost": _cost,
 }

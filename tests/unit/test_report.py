@@ -13,7 +13,8 @@ from bam.layout import Layout
 from bam.plan import Plan, make_plan
 from bam.report import build
 from bam.report.build import Contents, render
-from bam.report.tables import Words, cell_words, column_words, pivots, read_words, shown
+from bam.report.pivots import pivots
+from bam.report.tables import Words, cell_words, column_words, read_words, shown
 from bam.steps import table as table_step
 from bam.steps.report import inputs
 from bam.study import read_study

@@ -49,12 +49,15 @@ CONTRACT = {
     "comparisons": "dataset,method,selection,other_method,other_selection,metric,difference,std,ci95_low,ci95_high,"
     "n_seeds,verdict",
     "regret": "dataset,method,selection,needs_groups,mean,std,ci95_low,ci95_high,n_seeds",
+    "rules": "selection,needs_groups,mean_regret,ci95_low,ci95_high,worst_regret,worst_dataset,worst_method,"
+    "share_within_1_point,n_pairs,n_choices",
     "error_sets": "dataset,method,lambda,stage1_loss,T,seed,size,minority_precision,minority_recall,"
     "share_class_0,share_class_1",
     "sweeps": "analysis,axis,value,second_axis,second_value,dataset,method,selection,needs_groups,metric,"
     "mean,std,ci95_low,ci95_high,n_seeds",
     "epochs": "dataset,method,selection,setting,seed,epoch,train_loss,val_class_difference,val_worst_class,"
     "val_accuracy,val_worst_group_accuracy,test_worst_group_accuracy,test_accuracy",
+    "correlations": "dataset,method,criterion,against,mean,std,ci95_low,ci95_high,n_seeds",
     "auxiliary": "dataset,method,lambda,stage1_loss,T,epoch,group,is_minority,n,q05,q25,median,q75,q95",
     "cost": "dataset,method,step,n_runs,wall_s,training_s,evaluation_s,peak_memory_mib,examples_per_s",
 }
@@ -469,7 +472,7 @@ def test_captions_of_a_study_with_one_seed_promise_no_interval(tmp_path):
     write_data(plan, layout)
     write_runs(plan, layout)
     write_choices(plan, layout)
-    assert names(plan) == ["main", "groups", "selected", "epochs", "cost"]
+    assert names(plan) == ["main", "groups", "selected", "epochs", "correlations", "cost"]
     for name in names(plan):
         made = TABLES[name](plan, layout)
         words = " ".join((made.caption, *made.notes))
@@ -537,7 +540,7 @@ def test_a_missing_evaluation_is_named(tree):
 def test_a_study_of_erm_alone_has_only_tables_that_make_sense(tree):
     _, layout = tree
     plan = plan_of(methods=("erm",))
-    assert names(plan) == ["main", "groups", "selected", "regret", "epochs", "cost"]
+    assert names(plan) == ["main", "groups", "selected", "regret", "epochs", "correlations", "cost"]
     for name in ("comparisons", "error_sets", "sweeps", "auxiliary"):
         assert inputs(name, plan, layout) == []
         table(name, plan, layout)

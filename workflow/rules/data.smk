@@ -49,14 +49,15 @@ rule prepare:
         "python -m bam prepare --settings {params.settings:q} {params.raw} --out {params.folder} > {log} 2>&1"
 
 
-# The wall: groups come from a rule of their own, and only evaluation, oracle rules, Group-DRO
-# and the error-set statistics read what it writes.
+# The wall: groups come from a rule of their own, and only evaluation, oracle rules, Group-DRO,
+# tables and the figure of sample images read what it writes.
 rule annotate:
     input:
         raw=lambda w: ancient(graph.raw_for_annotate(w.id)),
     output:
         scheme="data/groups/{id}/groups.json",
         splits=expand("data/groups/{{id}}/{split}.csv", split=["train", "val", "test"]),
+        samples="data/groups/{id}/samples.npz",
     log:
         "logs/annotate/{id}.log",
     benchmark:
