@@ -22,6 +22,7 @@ TITLES = {
     "regret": "Regret of each rule against the worst-group oracle",
     "error_sets": "Error sets",
     "sweeps": "Sweeps",
+    "fidelity": "Fidelity: beside published numbers",
     "epochs": "Every epoch of the chosen settings",
     "auxiliary": "Auxiliary variables by group",
     "cost": "Cost",
@@ -41,6 +42,8 @@ COLUMNS = {
     "n_seeds": "seeds",
     "n_examples": "test examples",
     "difference": "difference, points",
+    **{"published": "published, %", "published_std": "its spread, %", "ours": "ours, %", "ours_std": "our spread, %"},
+    "margin": "margin, points",
     "left_out": "settings left out",
     "n_settings": "settings to choose from",
     "lambda": "λ",
@@ -61,8 +64,9 @@ COLUMNS = {
     "peak_memory_mib": "peak memory, MiB",
     "examples_per_s": "examples per s",
 }
-POINTS = {"mean", "std", "ci95_low", "ci95_high", "wilson_low", "wilson_high", "difference"}
-DIFFERENCES = ("regret", "comparisons")
+LEVELS = {"published", "published_std", "ours", "ours_std"}
+POINTS = LEVELS | {"mean", "std", "ci95_low", "ci95_high", "wilson_low", "wilson_high", "difference", "margin"}
+DIFFERENCES = ("regret", "comparisons", "fidelity")
 PERCENT_PREFIXES = ("val_", "test_", "minority_", "share_")
 DIGITS = {
     **{"score": 4, "train_loss": 4, "q05": 3, "q25": 3, "median": 3, "q75": 3, "q95": 3},
@@ -167,8 +171,8 @@ def column_words(table: str, column: str) -> str:
     >>> column_words("epochs", "test_worst_group_accuracy")
     'worst-group accuracy on test, %'
     """
-    if table in DIFFERENCES and column in POINTS:
-        return COLUMNS[column].replace("%", "points")
+    if table in DIFFERENCES and column in POINTS - LEVELS:
+        return COLUMNS[column].replace(", %", ", points")
     if column in COLUMNS:
         return COLUMNS[column]
     words = column.replace("worst_group", "worst-group").replace("_", " ")
@@ -224,6 +228,7 @@ WORDS: dict[str, Callable[[str], str]] = {
     "other_selection": rule_words,
     "metric": _metric_words,
     "setting": setting_words,
+    "confidence": lambda text: text.replace("_", " "),
     "is_minority": lambda text: "yes" if text.lower() in ("true", "1") else "no",
     "lambda": lambda text: f"{float(text):g}",
 }

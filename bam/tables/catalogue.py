@@ -11,6 +11,7 @@ from bam.tables.cost import cost_table
 from bam.tables.differences import comparisons_table, regret_table
 from bam.tables.epochs import epochs_table
 from bam.tables.error_sets import error_sets_table
+from bam.tables.fidelity import fidelity_table
 from bam.tables.selected import selected_table
 
 TABLES: dict[str, Callable[[Plan, Layout], Table]] = {
@@ -21,6 +22,7 @@ TABLES: dict[str, Callable[[Plan, Layout], Table]] = {
     "regret": regret_table,
     "error_sets": error_sets_table,
     "sweeps": sweeps_table,
+    "fidelity": fidelity_table,
     "epochs": epochs_table,
     "auxiliary": auxiliary_table,
     "cost": cost_table,
