@@ -1,10 +1,12 @@
 """Published numbers: the file, its reader, the interval of a difference, the verdicts and the table."""
 
 import csv
+import importlib.util
 from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -207,6 +209,43 @@ def test_the_report_says_percent_for_levels_and_points_for_differences():
     assert column_words("fidelity", "ci95_low") == "95 % interval from, points"
     assert cell_words("published", "0.944") == "94.4"
     assert cell_words("confidence", "second_hand") == "second hand"
+
+
+# The document
+
+
+@pytest.fixture
+def copy_results() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("copy_results", ROOT / "docs" / "copy_results.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_document_is_what_its_command_writes(copy_results):
+    written = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")
+    assert written == copy_results.fidelity_text(ROWS), "run: python docs/copy_results.py --fidelity"
+
+
+def test_the_document_takes_the_table_of_every_study_that_was_copied(copy_results, tmp_path, monkeypatch):
+    monkeypatch.setattr(copy_results, "ROOT", tmp_path)
+    assert copy_results.other_studies(ROWS) == []
+    for part in ("tables/main.md", "tables/fidelity.md", "figures/sweep_T_mu.txt"):
+        write_text(tmp_path / "results" / "cmnist_grid" / part, f"content of {part}\n")
+    assert copy_results.other_studies(ROWS) == ["cmnist_grid"]
+    copy_results.copy_study("cmnist_grid")
+    text = copy_results.fidelity_text(ROWS)
+    assert "## cmnist_grid\n\ncontent of tables/fidelity.md\n" in text
+    assert "`cmnist_grid`" not in text
+    assert "`cmnist_size`" in text
+
+
+def test_the_document_says_why_of_every_number_that_cannot_be_compared(copy_results):
+    text = copy_results.fidelity_text(ROWS)
+    for row in ROWS:
+        assert row.is_comparable or f"| {row.note} |" in text
+    lines = text[text.index("| Data set |") :].splitlines()[2:]
+    assert sum(int(line.split("|")[-2]) for line in lines) == sum(not row.is_comparable for row in ROWS)
 
 
 # The file
