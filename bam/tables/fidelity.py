@@ -66,6 +66,7 @@ def fidelity_table(plan: Plan, layout: Layout) -> Table:
             *_without_interval(compared),
             *missing,
             *_spreads(compared),
+            *_remarks(compared),
         ),
     )
 
@@ -162,7 +163,7 @@ def _shown(compared: Iterable[Comparison]) -> pd.DataFrame:
             "Seeds": str(one.ours.n_seeds) if one.ours else "0",
             "Difference": spread(one.difference, None, one.low, one.high, digits),
             "Verdict": one.verdict,
-            "Source": ", ".join(part for part in (one.row.source, one.row.place) if part),
+            "Source": _place(one.row),
             "Confidence": one.row.confidence.replace("_", " "),
         }
         for one in listed
@@ -176,6 +177,10 @@ def _shown(compared: Iterable[Comparison]) -> pd.DataFrame:
 def _at(row: Published) -> str:
     """Return the value of a sweep, e.g. ``T_mu 5, 10``."""
     return f"{row.analysis} {', '.join(part for part in (row.value, row.second_value) if part)}".strip()
+
+
+def _place(row: Published) -> str:
+    return ", ".join(part for part in (row.source, row.place) if part)
 
 
 def _counted(compared: list[Comparison]) -> str:
@@ -229,3 +234,8 @@ def _without_interval(compared: Iterable[Comparison]) -> list[str]:
 def _spreads(compared: Iterable[Comparison]) -> list[str]:
     meanings = dict.fromkeys(one.row.spread_meaning for one in compared if one.row.published_std is not None)
     return [f"± of published numbers: {' / '.join(meanings)}."] if meanings else []
+
+
+def _remarks(compared: Iterable[Comparison]) -> list[str]:
+    rows = [one.row for one in compared if one.difference is not None and one.row.note]
+    return list(dict.fromkeys(f"{_place(row)}: {row.note}." for row in rows))

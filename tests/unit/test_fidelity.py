@@ -170,6 +170,7 @@ def test_verdicts_are_counted_and_spreads_explained(tree):
         "Ours is at or above the published number in 2 of the 2 compared."
     )
     assert "± of published numbers: standard deviation." in notes
+    assert "Somebody 2020, Figure 1: read off a plot." in notes
 
 
 def test_missing_seeds_and_lone_seeds_are_said(tree):
