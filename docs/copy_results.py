@@ -1,16 +1,26 @@
-"""Copy published tables and figures to docs/results/, and the README's table and figure from there.
+"""Copy published tables and figures to docs/results/, and fill the README and docs/fidelity.md from there.
 
 make docs-results
+python docs/copy_results.py --fidelity   docs/fidelity.md alone
 """
 
 import csv
 import re
 import shutil
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from bam.published import PUBLISHED, Published, read_published
+from bam.tables.fidelity import INTERVAL, RULE
+from bam.tables.words import method_words
+
 ROOT = Path(__file__).resolve().parents[1]
-STUDIES = ("digits", "digits_sweeps")
+STUDIES = ("digits", "digits_sweeps")  # what `make docs-results` runs; other studies are copied where there are results
+APART = """## What cannot be compared, and why
+
+Rows with `comparable` no; the numbers themselves stand in [config/published.csv](../config/published.csv)."""
+FIDELITY = ROOT / "docs" / "fidelity.md"
 TOLERANCE = 0.05
 FIGURE = "docs/results/digits/figures/worst_group_by_method"
 
@@ -57,13 +67,94 @@ def compare(name: str) -> str:
     return f"{name}: main.csv differs from the published one by at most {difference:.3f} ({' '.join(worst)})"
 
 
+def other_studies(published: Sequence[Published]) -> list[str]:
+    """Return the studies that published numbers name and whose tables and figures are in results/."""
+    named = dict.fromkeys(row.study for row in published if row.study and row.study not in STUDIES)
+    parts = ("tables/main.md", "tables/fidelity.md", "figures")
+    return [name for name in named if all((ROOT / "results" / name / part).exists() for part in parts)]
+
+
+def fidelity_text(published: Sequence[Published]) -> str:
+    """Return docs/fidelity.md: the rule, every copied study's table, and what cannot be compared."""
+    tables = [
+        (name, (ROOT / "docs" / "results" / name / "tables" / "fidelity.md"))
+        for name in dict.fromkeys(row.study for row in published if row.study)
+    ]
+    parts = [f"## {name}\n\n{path.read_text(encoding='utf-8').strip()}" for name, path in tables if path.exists()]
+    waiting = [f"`{name}`" for name, path in tables if not path.exists()]
+    return "\n\n".join([_introduction(published), *parts, _waiting(waiting), APART, _apart(published)]) + "\n"
+
+
+def _introduction(published: Sequence[Published]) -> str:
+    n = sum(row.is_comparable for row in published)
+    return f"""# Fidelity: our numbers beside published ones
+
+Made by `python docs/copy_results.py --fidelity` from [config/published.csv](../config/published.csv) and from the
+tables `fidelity` of the studies below. The file has {len(published)} published numbers, {n} of them for a setting
+that is, or is to be, a study here; [config/README.md](../config/README.md) explains its columns.
+
+## The verdicts
+
+{INTERVAL}
+
+{RULE}
+
+- One seed gives no interval, so the verdict is inconclusive, however near or far the number is.
+- Where all our seeds agree, Wilson's interval of the pooled counts stands for ours, unless the published number has a
+  spread of its own: then Welch's interval is as wide as that spread makes it.
+- A published spread over an unknown number of runs is shown and not used. Such a number, and one without a spread, is
+  taken as exact, which makes our interval too short: read `differs` there with care.
+- The sign of the difference says who is higher. A verdict is no test of a method: an `agrees` may rest on a recalled
+  number. `confidence` says so in every row: confirmed, second hand, recalled, or conflict where sources disagree.
+- No correction is made for the number of comparisons."""
+
+
+def _waiting(names: Sequence[str]) -> str:
+    listed = ", ".join(names) or "none"
+    return (
+        f"## Not here yet\n\nStudies that published numbers name and whose tables have not been copied here: {listed}."
+    )
+
+
+def _apart(published: Sequence[Published]) -> str:
+    """Return what cannot be compared and why, one line for each data set and reason."""
+    found: dict[tuple[str, str], list[Published]] = {}
+    for row in published:
+        if not row.is_comparable:
+            found.setdefault((row.dataset or "several", row.note), []).append(row)
+    datasets = list(dict.fromkeys(dataset for dataset, _ in found))
+    lines = []
+    for (dataset, note), rows in sorted(found.items(), key=lambda entry: datasets.index(entry[0][0])):
+        methods = _listed(method_words(row.method) for row in rows)
+        lines.append((dataset, note, methods, _listed(_place(row) for row in rows), len(rows)))
+    header = ("Data set", "Why not", "Methods", "Sources", "Numbers")
+    rules = ("---", "---", "---", "---", "---:")
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in (header, rules, *lines))
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(text for text in texts if text))
+
+
+def _place(row: Published) -> str:
+    return ", ".join(part for part in (row.source, row.place) if part)
+
+
 def main() -> None:
-    """Copy, then fill the README; with --check compare instead."""
+    """Copy, then fill README and docs/fidelity.md; with --check compare, with --fidelity fill the latter alone."""
     if "--check" in sys.argv:
         print(compare("digits"))
         return
-    for name in STUDIES:
-        copy_study(name)
+    published = read_published(ROOT / PUBLISHED)
+    if "--fidelity" not in sys.argv:
+        for name in (*STUDIES, *other_studies(published)):
+            copy_study(name)
+        fill_readme()
+    FIDELITY.write_text(fidelity_text(published), encoding="utf-8")
+
+
+def fill_readme() -> None:
+    """Put the published main table and figure of the digits into the README."""
     readme = ROOT / "README.md"
     table = (ROOT / "docs/results/digits/tables/main.md").read_text().strip()
     caption = (ROOT / f"{FIGURE}.txt").read_text().strip()

@@ -18,7 +18,7 @@ from bam.layout import Layout
 from bam.plan import Plan
 from bam.report import commands
 from bam.report.pivots import Pivot, pivots, seeds_words
-from bam.report.tables import read_rows, read_words, shown
+from bam.report.tables import Shown, read_rows, read_words, shown
 from bam.selection import RULES
 from bam.tables.words import METRICS, method_words, rule_words
 
@@ -52,6 +52,7 @@ def render(plan: Plan, layout: Layout, contents: Contents, out: Path) -> str:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
     template = environment.from_string((HERE / "report.html").read_text(encoding="utf-8"))
     main = rows.get("main", [])
+    tables = [shown(name, rows[name], read_words(layout.table(name, "md"))) for name in contents.tables]
     return template.render(
         css=Markup((HERE / "style.css").read_text(encoding="utf-8")),
         study=plan.study.name,
@@ -62,7 +63,8 @@ def render(plan: Plan, layout: Layout, contents: Contents, out: Path) -> str:
         others=_other_metrics(main, n_seeds),
         about_cells=_about_cells(n_seeds),
         figures=[_figure(layout, name, title) for name, title in contents.figures.items()],
-        tables=[shown(name, rows[name], read_words(layout.table(name, "md"))) for name in contents.tables],
+        tables=tables,
+        fidelity=_fidelity(tables),
         stage1=[(run.name, commands.spec_json(run)) for run in plan.stage1.values()],
         trainings=[(run.name, commands.spec_json(run)) for run in plan.trainings.values()],
         snakemake=commands.snakemake_line(plan),
@@ -75,6 +77,11 @@ def render(plan: Plan, layout: Layout, contents: Contents, out: Path) -> str:
 
 def _about_cells(n_seeds: int) -> str:
     return "value of the one seed" if n_seeds == 1 else f"mean over {seeds_words(n_seeds)}, 95 % interval below"
+
+
+def _fidelity(tables: Sequence[Shown]) -> str:
+    """Return the first note of the table of published numbers, which counts the verdicts."""
+    return next((note for table in tables if table.name == "fidelity" for note in table.words.notes[:1]), "")
 
 
 def _other_metrics(main: list[dict[str, str]], n_seeds: int) -> list[tuple[str, list[Pivot]]]:

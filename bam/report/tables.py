@@ -22,6 +22,7 @@ TITLES = {
     "rules": "Regret of each rule over all data sets and methods",
     "error_sets": "Error sets",
     "sweeps": "Sweeps",
+    "fidelity": "Fidelity: beside published numbers",
     "epochs": "Every epoch of the chosen settings",
     "correlations": "Criteria and worst-group accuracy over epochs",
     "auxiliary": "Auxiliary variables by group",
@@ -50,6 +51,8 @@ COLUMNS = {
     "n_pairs": "pairs",
     "n_choices": "choices",
     "against": "with",
+    **{"published": "published, %", "published_std": "its spread, %", "ours": "ours, %", "ours_std": "our spread, %"},
+    "margin": "margin, points",
     "left_out": "settings left out",
     "n_settings": "settings to choose from",
     "lambda": "λ",
@@ -70,11 +73,12 @@ COLUMNS = {
     "peak_memory_mib": "peak memory, MiB",
     "examples_per_s": "examples per s",
 }
-POINTS = {
-    *("mean", "std", "ci95_low", "ci95_high", "wilson_low", "wilson_high", "difference"),
+LEVELS = {"published", "published_std", "ours", "ours_std"}
+POINTS = LEVELS | {
+    *("mean", "std", "ci95_low", "ci95_high", "wilson_low", "wilson_high", "difference", "margin"),
     *("mean_regret", "worst_regret"),
 }
-DIFFERENCES = ("regret", "comparisons", "rules")
+DIFFERENCES = ("regret", "comparisons", "rules", "fidelity")
 NO_SHARES = ("correlations",)  # whose means are neither percent nor points
 PERCENT_PREFIXES = ("val_", "test_", "minority_", "share_")
 DIGITS = {
@@ -177,8 +181,8 @@ def column_words(table: str, column: str) -> str:
     >>> column_words("epochs", "test_worst_group_accuracy")
     'worst-group accuracy on test, %'
     """
-    if table in DIFFERENCES and column in POINTS:
-        return COLUMNS[column].replace("%", "points")
+    if table in DIFFERENCES and column in POINTS - LEVELS:
+        return COLUMNS[column].replace(", %", ", points")
     if table in NO_SHARES and column in POINTS:
         return COLUMNS[column].removesuffix(", %")
     if column in COLUMNS:
@@ -239,6 +243,7 @@ WORDS: dict[str, Callable[[str], str]] = {
     "against": lambda text: column_words("epochs", text).removesuffix(", %"),
     "metric": _metric_words,
     "setting": setting_words,
+    "confidence": lambda text: text.replace("_", " "),
     "is_minority": lambda text: "yes" if text.lower() in ("true", "1") else "no",
     "lambda": lambda text: f"{float(text):g}",
 }

@@ -12,6 +12,7 @@ from bam.tables.cost import cost_table
 from bam.tables.differences import comparisons_table, regret_table
 from bam.tables.epochs import epochs_table
 from bam.tables.error_sets import error_sets_table
+from bam.tables.fidelity import fidelity_table
 from bam.tables.rules import rules_table
 from bam.tables.selected import selected_table
 
@@ -24,6 +25,7 @@ TABLES: dict[str, Callable[[Plan, Layout], Table]] = {
     "rules": rules_table,
     "error_sets": error_sets_table,
     "sweeps": sweeps_table,
+    "fidelity": fidelity_table,
     "epochs": epochs_table,
     "correlations": correlations_table,
     "auxiliary": auxiliary_table,

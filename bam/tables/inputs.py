@@ -7,6 +7,7 @@ from bam.catalogue import suggestion
 from bam.errors import ConfigError
 from bam.layout import Layout
 from bam.plan import Cell, DataSet, Plan
+from bam.published import PUBLISHED, published_for
 from bam.selection import RULES
 from bam.study import Arm
 
@@ -19,7 +20,9 @@ def names(plan: Plan) -> list[str]:
 
     No sweeps without analyses, no comparisons without `bam` and another method, no regret
     without the `worst_group` rule, no rules without it and two pairs of data set and method, no
-    error sets without a stage 1, and no auxiliary variables without a λ above 0.
+    error sets without a stage 1, no auxiliary variables without a λ above 0, and no fidelity
+    without published numbers of the study's setting; a working directory without `PUBLISHED` has
+    none, so that one's own study needs no such file.
     """
     methods = plan.study.settings
     wanted = {
@@ -28,6 +31,7 @@ def names(plan: Plan) -> list[str]:
         "rules": ORACLE in plan.study.file.selection and len(methods) * len(plan.study.file.datasets) > 1,
         "error_sets": bool(plan.stage1),
         "sweeps": len(plan.arms) > 1,
+        "fidelity": PUBLISHED.exists() and bool(published_for(plan.study.name)),
         "auxiliary": bool(auxiliary_cells(plan)),
     }
     return [name for name in INPUTS if wanted.get(name, True)]
@@ -54,6 +58,17 @@ def check_name(name: str) -> None:
 def sweep_arms(plan: Plan) -> Sequence[Arm]:
     """Return the arms that are values of a sweep."""
     return plan.arms[1:]
+
+
+def arm_point(arm: Arm) -> tuple[str, str, str]:
+    """Return an arm's analysis and values as text, all empty for the main arm."""
+    return arm.analysis, str(arm.value), str(arm.second_value)
+
+
+def published_arms(plan: Plan) -> list[Arm]:
+    """Return the arms that published numbers are set beside."""
+    points = {row.key[:3] for row in published_for(plan.study.name)}
+    return [arm for arm in plan.arms if arm_point(arm) in points]
 
 
 def label_only(rule: str) -> bool:
@@ -106,6 +121,10 @@ def _selected(plan: Plan, layout: Layout) -> list[Path]:
 
 def _sweeps(plan: Plan, layout: Layout) -> list[Path]:
     return _evaluations(sweep_arms(plan), layout)
+
+
+def _fidelity(plan: Plan, layout: Layout) -> list[Path]:
+    return [PUBLISHED, *_evaluations(published_arms(plan), layout)]
 
 
 def _comparisons(plan: Plan, layout: Layout) -> list[Path]:
@@ -170,6 +189,7 @@ INPUTS: dict[str, Callable[[Plan, Layout], list[Path] | Iterator[Path]]] = {
     "rules": _regret,
     "error_sets": _error_sets,
     "sweeps": _sweeps,
+    "fidelity": _fidelity,
     "epochs": _epochs,
     "correlations": _epochs,
     "auxiliary": _auxiliary,

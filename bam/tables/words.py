@@ -15,6 +15,39 @@ METHODS = {
     "bam_no_aux": "BAM without auxiliary variables",
     "group_dro": "Group-DRO",
 }
+OTHER_METHODS = {  # of published numbers only
+    "afr": "AFR",
+    "bam_stage1": "BAM's stage 1",
+    "cb_last_layer": "class-balanced last layer",
+    "ccdb": "CCDB",
+    "cim": "CIM",
+    "cluster_group_balanced": "clusters, group-balanced",
+    "cnc": "CnC",
+    "dfa": "DFA",
+    "dfr": "DFR",
+    "dpe": "DPE",
+    "eiil": "EIIL",
+    "facts": "FACTS",
+    "fg_ccdb": "FG-CCDB",
+    "gap": "GAP",
+    "gce": "GCE",
+    "george": "GEORGE",
+    "gerne": "GERNE",
+    "gsr": "GSR",
+    "human_group_dro": "Human + Group-DRO",
+    "lc": "LC",
+    "lff": "LfF",
+    "linear_probe": "linear probe",
+    "pgi": "PGI",
+    "prome": "ProME",
+    "rwy": "RWY",
+    "self": "SELF",
+    "self_es_disagreement": "SELF",
+    "spare": "SPARE",
+    "ssa": "SSA",
+    "ula": "uLA",
+    "xrm_group_dro": "XRM + Group-DRO",
+}
 RULES = {
     "class_difference": "ClassDiff",
     "worst_class": "worst class",
@@ -34,7 +67,7 @@ EMPTY = "–"
 
 def method_words(name: str) -> str:
     """Return a method's name for readers; one that is not listed keeps its config name."""
-    return METHODS.get(name, name)
+    return METHODS.get(name, OTHER_METHODS.get(name, name))
 
 
 def rule_words(name: str) -> str:

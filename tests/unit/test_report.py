@@ -108,6 +108,18 @@ def test_the_main_table_comes_first(html):
     assert html.index("71.2") < html.index("<img")
 
 
+def test_verdicts_on_published_numbers_are_counted_at_the_top(plan, layout, html):
+    assert 'id="fidelity"' not in html, "no such table, no such section"
+    write_text(layout.table("fidelity", "csv"), "dataset,published,ours,difference,ci95_low,ci95_high\nd,0.5,,,,\n")
+    write_text(
+        layout.table("fidelity", "md"), "**Caption.** Rest\n\n| a |\n| --- |\n| b |\n\n3 agree & so on.\n\nMore.\n"
+    )
+    found = render(plan, layout, Contents(["main", "fidelity"], {}), layout.report)
+    page = Page(found)
+    assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
+    assert found.index('id="main-result"') < found.index("3 agree &amp; so on. One by one") < found.index('id="study"')
+
+
 def test_two_renderings_are_the_same_bytes(plan, layout, html):
     assert render(plan, layout, CONTENTS, layout.report) == html
 

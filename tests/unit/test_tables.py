@@ -18,6 +18,7 @@ from bam.files import write_json, write_text
 from bam.groups import GroupScheme, SplitGroups, write_scheme, write_split
 from bam.layout import Layout
 from bam.plan import Plan, make_plan
+from bam.published import PUBLISHED
 from bam.statistics import Summary, wilson_interval
 from bam.steps.table import inputs, names, table
 from bam.study import check_study
@@ -55,12 +56,22 @@ CONTRACT = {
     "share_class_0,share_class_1",
     "sweeps": "analysis,axis,value,second_axis,second_value,dataset,method,selection,needs_groups,metric,"
     "mean,std,ci95_low,ci95_high,n_seeds",
+    "fidelity": "dataset,method,selection,metric,published,published_std,source,confidence,ours,ours_std,n_seeds,"
+    "difference,verdict,ci95_low,ci95_high,margin,analysis,value,second_value,place,note",
     "epochs": "dataset,method,selection,setting,seed,epoch,train_loss,val_class_difference,val_worst_class,"
     "val_accuracy,val_worst_group_accuracy,test_worst_group_accuracy,test_accuracy",
     "correlations": "dataset,method,criterion,against,mean,std,ci95_low,ci95_high,n_seeds",
     "auxiliary": "dataset,method,lambda,stage1_loss,T,epoch,group,is_minority,n,q05,q25,median,q75,q95",
     "cost": "dataset,method,step,n_runs,wall_s,training_s,evaluation_s,peak_memory_mib,examples_per_s",
 }
+PUBLISHED_TEXT = """study,dataset,method,selection,metric,analysis,value,second_value,published,published_std,\
+published_n,spread_meaning,source,place,confidence,reading_error,comparable,note
+tiny_study,toy,bam,last,worst_group_accuracy,,,,0.79,0.05,3,standard deviation,Somebody 2020,Table 1,recalled,,yes,
+tiny_study,toy,bam,last,worst_group_accuracy,mu,10,,0.80,,,,Somebody 2020,Figure 1,confirmed,0.005,yes,read off a plot
+tiny_study,toy,erm,last,accuracy,,,,0.6,,,,Somebody 2020,Table 1,second_hand,,no,"another network, by hand"
+tiny_study,toy,cnc,last,accuracy,,,,0.6,,,,Somebody 2020,Table 1,recalled,,no,not a method here
+other_study,toy,bam,last,accuracy,,,,0.6,,,,Somebody 2020,Table 1,recalled,,yes,
+"""
 
 
 def study_content(*, data_seed: object = "per_seed", rates: object = 0.01, methods: tuple[str, ...] = ("erm", "bam")):
@@ -171,7 +182,9 @@ def write_choices(plan: Plan, layout: Layout) -> None:
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> tuple[Plan, Layout]:
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Plan, Layout]:
+    monkeypatch.chdir(tmp_path)
+    write_text(PUBLISHED, PUBLISHED_TEXT)
     plan, layout = plan_of(), Layout(tmp_path / "data", tmp_path / "results")
     write_data(plan, layout)
     write_runs(plan, layout)
@@ -197,18 +210,20 @@ def test_every_csv_has_exactly_the_columns_of_the_contract(tree):
         assert "nan" not in layout.table(name, "csv").read_text().lower().replace(",na,", "")
 
 
-def test_a_table_reads_nothing_but_its_inputs_and_repeats_its_bytes(tree, tmp_path):
+def test_a_table_reads_nothing_but_its_inputs_and_repeats_its_bytes(tree, tmp_path, monkeypatch):
     plan, layout = tree
     for name in names(plan):
         table(name, plan, layout)
         root = tmp_path / "only" / name
         timings = [path.with_name("timing.json") for path in inputs(name, plan, layout) if path.name == "val.npz"]
         for path in [*inputs(name, plan, layout), *(timings if name == "cost" else [])]:
-            copy = root / path.relative_to(tmp_path)
+            copy = root / (path.relative_to(tmp_path) if path.is_absolute() else path)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)
         alone = Layout(root / "data", root / "results")
-        table(name, plan, alone)
+        with monkeypatch.context() as elsewhere:
+            elsewhere.chdir(root)
+            table(name, plan, alone)
         for suffix in ("csv", "md", "tex"):
             assert alone.table(name, suffix).read_bytes() == layout.table(name, suffix).read_bytes()
 
@@ -540,7 +555,7 @@ def test_a_missing_evaluation_is_named(tree):
 def test_a_study_of_erm_alone_has_only_tables_that_make_sense(tree):
     _, layout = tree
     plan = plan_of(methods=("erm",))
-    assert names(plan) == ["main", "groups", "selected", "regret", "epochs", "correlations", "cost"]
+    assert names(plan) == ["main", "groups", "selected", "regret", "fidelity", "epochs", "correlations", "cost"]
     for name in ("comparisons", "error_sets", "sweeps", "auxiliary"):
         assert inputs(name, plan, layout) == []
         table(name, plan, layout)
