@@ -13,6 +13,8 @@ from bam.data.prepared import open_inputs, open_labels, read_manifest
 from bam.data.samples import PER_GROUP, read_samples, write_samples
 from bam.errors import DataError
 from bam.groups import GroupScheme, SplitGroups, partition_ids, read_scheme, read_split, write_scheme, write_split
+from bam.layout import Layout
+from bam.verify import verify
 
 NAMES = ("plain", "with, comma", 'with "quotes"', 'both, "x"', "two\nlines")
 
@@ -191,3 +193,15 @@ def test_a_shape_that_the_manifest_denies_is_refused(prepared):
     with pytest.raises(DataError) as error:
         open_labels(prepared, read_manifest(prepared), "val")
     assert str(error.value) == f"{prepared / 'val/labels.npy'}: has shape (14,), the manifest says (13,)"
+
+
+def test_verify_names_sample_images_that_are_lost_or_damaged(tmp_path):
+    plan, layout = toy.plan(), Layout(tmp_path / "data", tmp_path / "results")
+    toy.write_data(plan, layout)
+    assert verify(plan, layout)[1] == []
+    lost, damaged = (layout.groups(data.groups_id) / "samples.npz" for data in plan.datasets.values())
+    lost.unlink()
+    damaged.write_bytes(damaged.read_bytes()[:-30])
+    first, second = verify(plan, layout)[1]
+    assert first == f"{lost}: is missing; run `bam annotate` again"
+    assert second.startswith(f"{damaged}: is corrupt (")
