@@ -77,8 +77,8 @@ def caption(frames: Frames, facts: Facts) -> str:
         f"Training images of seed {facts.seeds[0]}, the first of {facts.seeds_text}: of each group the first "
         f"{' or '.join(map(str, most))} in file order{fewer}, raw pixel values, not interpolated. Classes from top "
         "to bottom, values of the attribute from left to right; n: the group's training examples; bold: minority "
-        f"groups.{two} {facts.data_draw}"
-    ).rstrip()
+        f"groups.{two}"
+    )
 
 
 def montage(images: np.ndarray, rows: int, columns: int) -> np.ndarray:
