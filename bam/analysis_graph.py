@@ -76,8 +76,8 @@ class AnalysisGraph:
         return [str(path) for path in table_step.inputs(name, self.plan, self.layout)]
 
     def figure_inputs(self, name: str) -> list[str]:
-        """Return the tables that a figure reads."""
-        return [str(path) for path in figure_step.inputs(name, self.layout)]
+        """Return the files that a figure reads."""
+        return [str(path) for path in figure_step.inputs(name, self.plan, self.layout)]
 
     def tables(self) -> list[str]:
         """Return every table of the study, in every format."""

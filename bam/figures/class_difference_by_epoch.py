@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bam.figures import style
 from bam.figures.facts import Facts, Frames, unique
+from bam.tables.words import number
 
 ROWS = (
     ("val_class_difference", "ClassDiff on\nvalidation, %"),
@@ -15,26 +16,33 @@ ROWS = (
 )
 
 
+SIDE_BY_SIDE = 4
+AGAINST = "test_worst_group_accuracy"
+Column = tuple[str, str]
+
+
 @style.styled
 def draw(frames: Frames, facts: Facts) -> Figure:
-    """Draw a column for each two-stage method, over one epoch axis; two rows a data set."""
+    """Draw a column for each data set and two-stage method, two rows; many make blocks, one below the other."""
     runs = _two_stage(frames, facts)
-    datasets, methods = unique(runs["dataset"]), unique(runs["method"])
-    look = style.looks(methods, style.METHODS)
-    width = style.SINGLE if len(methods) == 1 else style.DOUBLE
-    rows, columns = 2 * max(len(datasets), 1), max(len(methods), 1)
-    figure, axes = style.subplots(rows, columns, width, 1.6, sharex=True, sharey="row")
-    for block, dataset in enumerate(datasets):
-        for place, (column, label) in enumerate(ROWS):
-            line = axes[2 * block + place]
-            for ax, method in zip(line, methods, strict=True):
-                _panel(ax, runs[(runs["dataset"] == dataset) & (runs["method"] == method)], column, look[method])
-            largest = float(runs.loc[runs["dataset"] == dataset, column].max())
-            style.percent_axis(line[0], 0.0, max(largest, 0.02) if column == "val_class_difference" else 1.0)
-            prefix = f"{style.shorten(dataset, 24)}\n" if len(datasets) > 1 else ""
-            line[0].set_ylabel(prefix + label)
-    for ax, method in zip(axes[0], methods, strict=False):
-        ax.set_title(style.shorten(look[method].label, 30))
+    look = style.looks(unique(runs["method"]), style.METHODS)
+    blocks = _blocks(runs)
+    columns = max((len(block) for block in blocks), default=1)
+    width = style.SINGLE if columns == 1 else style.DOUBLE
+    figure, axes = style.subplots(2 * max(len(blocks), 1), columns, width, 1.75, sharex=True, sharey="row")
+    for place, block in enumerate(blocks):
+        lines = axes[2 * place : 2 * place + 2]
+        here = runs[runs["dataset"].isin([dataset for dataset, _ in block])]
+        for (column, label), line in zip(ROWS, lines, strict=True):
+            for ax, (dataset, method) in zip(line, block, strict=False):
+                _panel(ax, here[(here["dataset"] == dataset) & (here["method"] == method)], column, look[method])
+            largest = max(float(here[column].max()), 0.02) if column == "val_class_difference" else 1.0
+            style.percent_axis(line[0], 0.0, largest)
+            line[0].set_ylabel(label)
+        for ax, key in zip(lines[0], block, strict=False):
+            ax.set_title(_title(key, runs, look[key[1]].label, _correlation(frames, key)))
+        for ax in [ax for line in lines for ax in line[len(block) :]]:
+            ax.set_axis_off()
     for ax in axes[-1]:
         ax.set_xlabel("epoch of stage 2")
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -46,10 +54,13 @@ def caption(frames: Frames, facts: Facts) -> str:
     """Say what the lines are, and how the two quantities go together over epochs."""
     runs = _two_stage(frames, facts)
     look = style.looks(unique(runs["method"]), style.METHODS)
-    parts = [f"{look[method].label} on {dataset} {value:.2f}" for dataset, method, value in _correlations(runs)]
+    found = [(key, _correlation(frames, key)) for block in _blocks(runs) for key in block]
+    parts = [f"{look[method].label} on {dataset} {words}" for (dataset, method), words in found if words]
+    interval = " [95 % t interval over seeds]" if any("[" in part for part in parts) else ""
     correlations = (
-        " Spearman correlation of the two over epochs, mean over runs (negative where ClassDiff is a good guide): "
-        f"{'; '.join(parts)}."
+        f" ρ: Spearman correlation of −ClassDiff on validation with worst-group accuracy on test over the epochs of a "
+        f"run, mean over seeds{interval}, from the table `correlations`; 1 where ClassDiff is a perfect guide, 0 where "
+        f"it is none: {'; '.join(parts)}."
         if parts
         else ""
     )
@@ -59,6 +70,34 @@ def caption(frames: Frames, facts: Facts) -> str:
         "Circles: each seed's epoch of smallest ClassDiff (the earliest, if several)."
         f"{correlations}"
     )
+
+
+def _blocks(runs: pd.DataFrame) -> list[list[Column]]:
+    """Return the (data set, method) of each column: all side by side if they are few, else a block a data set."""
+    there = set(zip(runs["dataset"], runs["method"], strict=True))
+    by_dataset = [
+        [(dataset, method) for method in unique(runs["method"]) if (dataset, method) in there]
+        for dataset in unique(runs["dataset"])
+    ]
+    together = [key for block in by_dataset for key in block]
+    return [together] if 0 < len(together) <= SIDE_BY_SIDE else by_dataset
+
+
+def _title(key: Column, runs: pd.DataFrame, label: str, correlation: str) -> str:
+    lines = [style.wrap(style.shorten(key[0], 46), 24)] if runs["dataset"].nunique() > 1 else []
+    return "\n".join([*lines, style.shorten(label, 30), *([f"ρ = {correlation}"] if correlation else [])])
+
+
+def _correlation(frames: Frames, key: Column) -> str:
+    """Return mean and interval of the correlation of −ClassDiff with worst-group accuracy on test; empty without."""
+    rows = frames["correlations"]
+    rows = rows[(rows["dataset"] == key[0]) & (rows["method"] == key[1])]
+    rows = rows[(rows["criterion"] == "class_difference") & (rows["against"] == AGAINST) & rows["mean"].notna()]
+    if rows.empty:
+        return ""
+    row = rows.iloc[0]
+    interval = f" [{number(row['ci95_low'], 2)}, {number(row['ci95_high'], 2)}]" if pd.notna(row["ci95_low"]) else ""
+    return number(row["mean"], 2) + interval
 
 
 def _panel(ax: Axes, runs: pd.DataFrame, column: str, item: style.Look) -> None:
@@ -100,19 +139,3 @@ def _keys() -> list[Line2D]:
 def _two_stage(frames: Frames, facts: Facts) -> pd.DataFrame:
     rows = frames["epochs"]
     return rows[rows["method"].isin(facts.two_stage) & rows["val_class_difference"].notna()]
-
-
-def _correlations(runs: pd.DataFrame) -> list[tuple[str, str, float]]:
-    """Return (data set, method, mean over seeds of each run's rank correlation over epochs)."""
-    found: list[tuple[str, str, float]] = []
-    for dataset in unique(runs["dataset"]):
-        for method in unique(runs["method"]):
-            mine = runs[(runs["dataset"] == dataset) & (runs["method"] == method)]
-            each = [
-                run["val_class_difference"].rank().corr(run["test_worst_group_accuracy"].rank())
-                for _, run in mine.groupby("seed", sort=False)
-                if run["val_class_difference"].nunique() > 1 and run["test_worst_group_accuracy"].nunique() > 1
-            ]
-            if each:
-                found.append((dataset, method, sum(each) / len(each)))
-    return found

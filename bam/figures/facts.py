@@ -23,7 +23,8 @@ TEXT = (
         "group",
         "setting",
     ),
-    *("stage1_loss", "metric", "is_minority"),
+    *("stage1_loss", "metric", "is_minority", "criterion", "against", "worst_dataset", "worst_method"),
+    *("source", "confidence", "verdict", "place", "note"),
 )
 
 

@@ -190,7 +190,7 @@ def percent_axis(axes: Axes, low: float = 0.0, high: float = 1.0, *, horizontal:
     margin = 0.03 * (high - low)
     (axes.set_xlim if horizontal else axes.set_ylim)(low - margin, high + margin)
     axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}".replace("-", "−")))
 
 
 def span(low: pd.Series, high: pd.Series) -> tuple[float, float]:

@@ -1,42 +1,47 @@
-"""Draw one figure from table CSVs."""
+"""Draw one figure from table CSVs, or from the sample images beside the groups."""
 
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from bam.catalogue import suggestion
 from bam.errors import ConfigError, DataError
 from bam.layout import Layout
-from bam.plan import Plan, Run
+from bam.plan import Plan
+from bam.tables import inputs as needed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SWEEP = "sweep_"
-TABLES = {
+SAMPLES = "samples"
+PUBLISHED = "fidelity"  # the table of published numbers, which sweeps show where a study has it
+TABLES: dict[str, tuple[str, ...]] = {
     "worst_group_by_method": ("main",),
+    "regret": ("regret",),
     "group_accuracies": ("groups",),
-    "class_difference_by_epoch": ("epochs",),
+    "class_difference_by_epoch": ("epochs", "correlations"),
     "error_set_quality": ("error_sets",),
     "auxiliary_by_group": ("auxiliary",),
+    SAMPLES: (),
 }
-NEEDS_STAGE1 = ("class_difference_by_epoch", "error_set_quality")
 TITLES = {
     "worst_group_by_method": "Worst-group accuracy by method and selection rule",
+    "regret": "Regret of each selection rule against the worst-group oracle",
     "group_accuracies": "Accuracy of each group by method",
     "class_difference_by_epoch": "ClassDiff and worst-group accuracy over the epochs of stage 2",
     "error_set_quality": "Precision and recall of the error set on minority groups",
     "auxiliary_by_group": "Auxiliary variables by group over stage 1",
+    SAMPLES: "Training images of each group",
 }
 
 
 def names(plan: Plan) -> list[str]:
-    """Return the figures that make sense for a plan, in the order of the report."""
-    mains = [cell.stage1 for cell in plan.cells if cell.arm == "main" and cell.stage1]
-    has_auxiliary = any(_lambda(run) > 0 for run in mains)
-    possible = {
-        name: has_auxiliary if name == "auxiliary_by_group" else bool(plan.stage1) or name not in NEEDS_STAGE1
-        for name in TABLES
-    }
-    return [name for name, sensible in possible.items() if sensible] + [
-        SWEEP + analysis for analysis in plan.study.file.analyses
-    ]
+    """Return the figures that make sense for a plan, in the order of the report: those whose tables do."""
+    tables = needed.names(plan)
+    wanted = {"class_difference_by_epoch": bool(plan.stage1)}
+    possible = [name for name, reads in TABLES.items() if set(reads) <= set(tables) and wanted.get(name, True)]
+    return possible + [SWEEP + analysis for analysis in plan.study.file.analyses]
 
 
 def title(name: str) -> str:
@@ -44,19 +49,18 @@ def title(name: str) -> str:
     return TITLES.get(name, f"Sweep: {name.removeprefix(SWEEP)}")
 
 
-def inputs(name: str, layout: Layout) -> list[Path]:
-    """Return the table CSVs that a figure reads.
+def inputs(name: str, plan: Plan, layout: Layout) -> list[Path]:
+    """Return the files that a figure reads: table CSVs, and for the sample images group files.
 
     Raises
     ------
     ConfigError
         If there is no such figure.
     """
-    if name.startswith(SWEEP):
-        return [layout.table("sweeps", "csv")]
-    if name not in TABLES:
-        raise _unknown(name, [*TABLES, SWEEP + "<analysis>"])
-    return [layout.table(table, "csv") for table in TABLES[name]]
+    if name == SAMPLES:
+        folders = _group_folders(plan, layout).values()
+        return [folder / file for folder in folders for file in ("groups.json", "samples.npz")]
+    return [layout.table(table, "csv") for table in _tables(name, plan)]
 
 
 def figure(name: str, plan: Plan, layout: Layout) -> None:
@@ -67,23 +71,16 @@ def figure(name: str, plan: Plan, layout: Layout) -> None:
     ConfigError
         If the plan has no such figure.
     DataError
-        If a table it reads is missing.
+        If a file it reads is missing.
     """
     known = names(plan)
     if name not in known:
         raise _unknown(name, known)
     from bam.figures import style
-    from bam.figures.facts import Facts, read_table
+    from bam.figures.facts import Facts
     from bam.tables import captions
 
-    frames = {}
-    for path in inputs(name, layout):
-        if not path.exists():
-            raise DataError(f"{path}: is missing; make it first: python -m bam table {path.stem}")
-        frames[path.stem] = read_table(path)
-    if name.startswith(SWEEP):
-        rows = frames["sweeps"]
-        frames["sweeps"] = rows[rows["analysis"] == name.removeprefix(SWEEP)]
+    frames = _frames(name, plan, layout)
     study = plan.study
     facts = Facts(
         seeds=tuple(study.file.seeds),
@@ -95,6 +92,38 @@ def figure(name: str, plan: Plan, layout: Layout) -> None:
     style.save(drawing.draw(frames, facts), drawing.caption(frames, facts), layout, name)
 
 
+def _tables(name: str, plan: Plan) -> tuple[str, ...]:
+    if name.startswith(SWEEP):
+        return ("sweeps", PUBLISHED) if PUBLISHED in needed.names(plan) else ("sweeps",)
+    if name not in TABLES:
+        raise _unknown(name, [*TABLES, SWEEP + "<analysis>"])
+    return TABLES[name]
+
+
+def _group_folders(plan: Plan, layout: Layout) -> dict[str, Path]:
+    """Return data set -> folder of its group files, as the first seed draws it."""
+    first = [cell for cell in needed.main_cells(plan) if cell.seed == plan.study.file.seeds[0]]
+    return {cell.dataset: layout.groups(cell.run.dataset.groups_id) for cell in first}
+
+
+def _frames(name: str, plan: Plan, layout: Layout) -> "dict[str, pd.DataFrame]":
+    """Read what a figure shows; of a sweep, the rows of its own analysis."""
+    from bam.figures import samples
+    from bam.figures.facts import read_table
+
+    if name == SAMPLES:
+        return {SAMPLES: samples.read(_group_folders(plan, layout))}
+    frames = {}
+    for path in inputs(name, plan, layout):
+        if not path.exists():
+            raise DataError(f"{path}: is missing; make it first: python -m bam table {path.stem}")
+        frames[path.stem] = read_table(path)
+    if name.startswith(SWEEP):
+        analysis = name.removeprefix(SWEEP)
+        frames = {table: rows[rows["analysis"] == analysis] for table, rows in frames.items()}
+    return frames
+
+
 def _drawing(name: str) -> ModuleType:
     """Return the module that draws a figure; named here one by one, so that code digests see them all."""
     from bam.figures import (
@@ -102,22 +131,22 @@ def _drawing(name: str) -> ModuleType:
         class_difference_by_epoch,
         error_set_quality,
         group_accuracies,
+        regret,
+        samples,
         sweep,
         worst_group_by_method,
     )
 
     modules: dict[str, ModuleType] = {
         "worst_group_by_method": worst_group_by_method,
+        "regret": regret,
         "group_accuracies": group_accuracies,
         "class_difference_by_epoch": class_difference_by_epoch,
         "error_set_quality": error_set_quality,
         "auxiliary_by_group": auxiliary_by_group,
+        SAMPLES: samples,
     }
     return sweep if name.startswith(SWEEP) else modules[name]
-
-
-def _lambda(run: Run) -> float:
-    return float(getattr(run.spec.training.objective, "coefficient", 0.0))
 
 
 def _unknown(name: str, known: list[str]) -> ConfigError:

@@ -1,7 +1,7 @@
 """How well each label-only criterion follows worst-group accuracy over the epochs of a training."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -114,7 +114,11 @@ def _missing_notes(frame: pd.DataFrame) -> list[str]:
         pair = f"{rule_words(str(row['criterion']))} with {AGAINST[str(row['against'])].lower()}"
         which.setdefault(key, {})[pair] = None
     return [
-        f"{MARK} {dataset}, {method}: no correlation for seed {seeds} ({'; '.join(pairs)}), where a quantity is the "
+        f"{MARK} {dataset}, {method}: no correlation for seed {seeds} ({_listed(pairs)}), where a quantity is the "
         "same at all epochs, is undefined, or has no run."
         for (dataset, method, seeds), pairs in which.items()
     ]
+
+
+def _listed(pairs: Collection[str]) -> str:
+    return "all of them" if len(pairs) == len(CRITERIA) * len(AGAINST) else "; ".join(pairs)

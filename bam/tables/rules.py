@@ -1,6 +1,6 @@
 """How much each selection rule loses against the oracle over a whole study: all data sets and methods together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
@@ -34,6 +34,7 @@ def rules_table(plan: Plan, layout: Layout) -> Table:
         by_rule.setdefault(rule, {})[dataset, method] = each
     rows = [_pooled(rule, by_rule[rule]) for rule in plan.study.file.selection if rule in by_rule]
     frame = pd.DataFrame(rows, columns=COLUMNS, dtype=object)
+    lacking = _lacking(by_rule, plan)
     several = len(plan.study.file.seeds) > 1
     interval = (
         "[95 % t interval over seeds of each seed's mean over the pairs: pairs of one seed share data and runs, so "
@@ -43,12 +44,12 @@ def rules_table(plan: Plan, layout: Layout) -> Table:
     )
     return Table(
         frame=frame,
-        shown=_shown(frame),
+        shown=_shown(frame, lacking),
         caption="Regret of each selection rule in points, pooled over all pairs of data set and method, study "
         f"{plan.study.name}: test worst-group accuracy of the choice by worst-group validation accuracy (oracle) minus "
         f"that of the rule's choice. Mean {interval}Worst: the pair with the largest mean over seeds. Within 1 point: "
         f"share of choices, one a pair and seed, whose regret is at most 1 point. {protocol(plan)}",
-        notes=(*_notes(by_rule, plan), "Regret can be negative: the oracle looks at validation, not at test."),
+        notes=(*lacking.values(), "Regret can be negative: the oracle looks at validation, not at test."),
     )
 
 
@@ -78,7 +79,7 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _shown(frame: pd.DataFrame) -> pd.DataFrame:
+def _shown(frame: pd.DataFrame, lacking: Collection[str]) -> pd.DataFrame:
     digits = point_digits(zip(frame["ci95_low"].tolist(), frame["ci95_high"].tolist(), strict=True))
     rows = [
         {
@@ -88,7 +89,7 @@ def _shown(frame: pd.DataFrame) -> pd.DataFrame:
             "Worst": percent(row["worst_regret"], digits),
             "Worst on": f"{row['worst_dataset']}, {method_words(row['worst_method'])}",
             "Within 1 point, %": percent(row["share_within_1_point"]),
-            "Pairs": str(row["n_pairs"]),
+            "Pairs": str(row["n_pairs"]) + f" {MARK}" * (row["selection"] in lacking),
             "Choices": str(row["n_choices"]),
         }
         for row in frame.to_dict("records")
@@ -97,10 +98,10 @@ def _shown(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*headers, "Pairs", "Choices"], dtype=object)
 
 
-def _notes(by_rule: Mapping[str, Mapping[Pair, Mapping[int, float]]], plan: Plan) -> list[str]:
-    """Say which rules lack pairs or seeds, so that their means are over other choices than the rest's."""
+def _lacking(by_rule: Mapping[str, Mapping[Pair, Mapping[int, float]]], plan: Plan) -> dict[str, str]:
+    """Return a note for each rule that lacks pairs or seeds, so that its means are over other choices than the rest."""
     every = {(dataset, method) for dataset in plan.study.file.datasets for method in plan.study.settings}
-    notes = []
+    notes = {}
     for rule, pairs in by_rule.items():
         without = [f"{d}, {method_words(m)}" for d, m in sorted(every - pairs.keys())]
         seeds = plan.study.file.seeds
@@ -110,5 +111,5 @@ def _notes(by_rule: Mapping[str, Mapping[Pair, Mapping[int, float]]], plan: Plan
             if len(values) < len(seeds)
         ]
         if without or part:
-            notes.append(f"{MARK} {rule_words(rule)}: no choice for {'; '.join([*without, *part])}.")
+            notes[rule] = f"{MARK} {rule_words(rule)}: no choice for {'; '.join([*without, *part])}."
     return notes

@@ -1,6 +1,7 @@
 """The two sides of the wall on disk: group files and prepared arrays."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,11 @@ import toy
 from bam.data.annotate import write_groups
 from bam.data.examples import SPLITS
 from bam.data.prepared import open_inputs, open_labels, read_manifest
+from bam.data.samples import PER_GROUP, read_samples, write_samples
 from bam.errors import DataError
 from bam.groups import GroupScheme, SplitGroups, partition_ids, read_scheme, read_split, write_scheme, write_split
+from bam.layout import Layout
+from bam.verify import verify
 
 NAMES = ("plain", "with, comma", 'with "quotes"', 'both, "x"', "two\nlines")
 
@@ -87,6 +91,43 @@ def test_groups_are_label_times_attribute_and_an_undeclared_empty_one_is_refused
     )
 
 
+def test_samples_are_the_first_training_examples_of_each_group_in_file_order(tmp_path):
+    made = toy.examples(sizes={"train": 61, "val": 14, "test": 12})
+    write_groups(made, tmp_path / "a")
+    write_groups(made, tmp_path / "b")
+    assert (tmp_path / "a/samples.npz").read_bytes() == (tmp_path / "b/samples.npz").read_bytes()
+    samples = read_samples(tmp_path / "a", read_scheme(tmp_path / "a").counts["train"])
+    assert samples.pairs.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    train = made.splits["train"]
+    for (label, value), images in zip(samples.pairs.tolist(), samples.images, strict=True):
+        rows = [r for r in range(61) if train.labels[r] == label and train.attributes["color"][r] == value]
+        assert len(rows) > PER_GROUP
+        np.testing.assert_array_equal(images, np.stack([train.inputs[r] for r in rows[:8]]))
+        assert images.dtype == np.uint8
+
+
+def test_a_small_group_has_fewer_samples_and_an_empty_one_none(tmp_path):
+    made = toy.examples()
+    train = made.splits["train"]
+    value = np.where(train.labels == 0, 0, 1)
+    value[np.flatnonzero(train.labels == 1)[:3]] = 0
+    splits = {**made.splits, "train": replace(train, attributes={"color": value})}
+    write_samples(replace(made, splits=splits), tmp_path)
+    counts = [int((train.labels == 0).sum()), 0, 3, int((train.labels == 1).sum()) - 3]
+    found = [images.shape for images in read_samples(tmp_path, counts).images]
+    assert found == [(8, *toy.SHAPE), (0, *toy.SHAPE), (3, *toy.SHAPE), (8, *toy.SHAPE)]
+    with pytest.raises(DataError) as error:
+        read_samples(tmp_path, [9, 1, 3, 9])
+    path = tmp_path / "samples.npz"
+    assert str(error.value) == f"{path}: does not go with groups.json; delete the folder to have it made again"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(DataError, match="is corrupt"):
+        read_samples(tmp_path, counts)
+    path.unlink()
+    with pytest.raises(DataError, match="is missing; run `bam annotate` again"):
+        read_samples(tmp_path, counts)
+
+
 def test_prepared_arrays_are_the_examples_without_groups_and_test_labels(prepared, manifest):
     made = toy.examples()
     for split in SPLITS:
@@ -152,3 +193,15 @@ def test_a_shape_that_the_manifest_denies_is_refused(prepared):
     with pytest.raises(DataError) as error:
         open_labels(prepared, read_manifest(prepared), "val")
     assert str(error.value) == f"{prepared / 'val/labels.npy'}: has shape (14,), the manifest says (13,)"
+
+
+def test_verify_names_sample_images_that_are_lost_or_damaged(tmp_path):
+    plan, layout = toy.plan(), Layout(tmp_path / "data", tmp_path / "results")
+    toy.write_data(plan, layout)
+    assert verify(plan, layout)[1] == []
+    lost, damaged = (layout.groups(data.groups_id) / "samples.npz" for data in plan.datasets.values())
+    lost.unlink()
+    damaged.write_bytes(damaged.read_bytes()[:-30])
+    first, second = verify(plan, layout)[1]
+    assert first == f"{lost}: is missing; run `bam annotate` again"
+    assert second.startswith(f"{damaged}: is corrupt (")

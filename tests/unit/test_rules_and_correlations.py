@@ -95,6 +95,8 @@ def test_rules_name_what_a_rule_lacks_and_what_the_interval_is(tmp_path):
     made = rules_table(plan, layout)
     assert the_row(made.frame, selection="last")["n_pairs"] == 3
     assert "† last epoch: no choice for toy, BAM; other, ERM, seed 2." in made.notes
+    assert the_row(made.shown, **{"Selection rule": "last epoch"})["Pairs"] == "3 †"
+    assert the_row(made.shown, **{"Selection rule": "ClassDiff"})["Pairs"] == "4"
     assert not any("ClassDiff" in note for note in made.notes)
     assert "they are not independent" in made.caption
     assert "t interval over seeds of each seed's mean over the pairs" in made.caption
@@ -178,7 +180,7 @@ def test_runs_that_are_constant_over_epochs_are_counted_as_missing(tree):  # noq
         assert row["n_seeds"] == 2
         assert row["mean"] == pytest.approx(1)
     (note,) = [note for note in made.notes if note.startswith("†")]
-    assert note.startswith("† toy, BAM: no correlation for seed 1 (ClassDiff with validation worst group; ")
+    assert note.startswith("† toy, BAM: no correlation for seed 1 (all of them), where ")
     whole = the_row(made.frame, method="erm", criterion="average", against="test_worst_group_accuracy")
     assert whole["n_seeds"] == 3
 
