@@ -21,7 +21,7 @@ Shapes: E watched epochs, n examples, C classes.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -54,6 +54,7 @@ class Watch:
     class_errors : for each class, the share of its training examples in the error set
     overlap : Jaccard overlap of the error set with that of the watched epoch before, 1 for two empty ones; None at
         the first
+    missed : the error set, bool array of shape (n,)
     """
 
     epoch: int
@@ -62,6 +63,7 @@ class Watch:
     val_error: float | None
     class_errors: tuple[float, ...]
     overlap: float | None
+    missed: np.ndarray = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,14 @@ class Proposal:
     coefficient : λ
     epochs : T, the second watched epoch of the plateau: the first at which the error set was seen to stay
     lasts : whether the plateau goes on to the last watched epoch
+    confirmed_by : the other λ that have a plateau too, with the same error set at its end (overlap `SAME` or more)
     """
 
     coefficient: float
     epochs: int
     plateau: tuple[Watch, ...]
     lasts: bool
+    confirmed_by: tuple[float, ...]
 
     @property
     def at(self) -> Watch:
@@ -156,7 +160,7 @@ def observe(
         shares = np.bincount(labels[missed], minlength=n_classes) / per_class
         overlap = None if before is None else jaccard(before, missed)
         size = int(missed.sum())
-        watches.append(Watch(int(epoch), size, size / len(labels), val_error, tuple(shares.tolist()), overlap))
+        watches.append(Watch(int(epoch), size, size / len(labels), val_error, tuple(shares.tolist()), overlap, missed))
         before = missed
     return tuple(watches)
 
@@ -192,8 +196,10 @@ def propose(candidates: Sequence[Candidate]) -> Proposal | None:
     best = max(candidates, key=lambda c: (len(c.plateau), -c.coefficient), default=None)
     if best is None or not best.plateau:
         return None
-    lasts = best.plateau[-1] == best.watches[-1]
-    return Proposal(best.coefficient, best.plateau[1].epoch, best.plateau, lasts)
+    end = best.plateau[-1]
+    others = [c for c in candidates if c.plateau and c.coefficient != best.coefficient]
+    agreeing = sorted(c.coefficient for c in others if jaccard(c.plateau[-1].missed, end.missed) >= SAME)
+    return Proposal(best.coefficient, best.plateau[1].epoch, best.plateau, end == best.watches[-1], tuple(agreeing))
 
 
 def upweight_factor(share: float) -> int:

@@ -51,9 +51,9 @@ def paragraph(proposal: Proposal | None, candidates: Sequence[Candidate]) -> str
         f"Proposal: λ = {proposal.coefficient:g}, T = {at.epoch}, {'stable' if proposal.lasts else 'passing'} over "
         f"T {first}..{last}. At this λ the {at.size:,} training examples that the model misses at T = {at.epoch} "
         f"({100 * at.train_error:.1f} % of all; {classes} % of the classes) stay nearly the same (Jaccard overlap "
-        f"{SAME:g} or more from one watched epoch to the next) from T = {first} to {last}, {held}. No group label was "
-        "read: what stays missed may be groups that the bias works against, and may as well be wrong labels or hard "
-        "examples. Look at some of it before you upweight it."
+        f"{SAME:g} or more from one watched epoch to the next) from T = {first} to {last}, {held}. "
+        f"{_agreement(proposal)} No group label was read: what stays missed may be groups that the bias works against, "
+        "and may as well be wrong labels or hard examples. Look at some of it before you upweight it."
     )
 
 
@@ -117,10 +117,24 @@ def _hindrance(candidate: Candidate) -> str:
     return f"changes, overlap down to {min(overlaps):.2f}" if overlaps else "too few watched epochs"
 
 
+def _agreement(proposal: Proposal) -> str:
+    if proposal.confirmed_by:
+        names = ", ".join(f"{coefficient:g}" for coefficient in proposal.confirmed_by)
+        return f"Confirmed: the plateau of λ = {names} has the same error set."
+    return (
+        "Not confirmed: no other λ keeps the same error set, as it should where a bias makes it; the model may have no "
+        "bias and only be held back by b."
+    )
+
+
 def _why_none(candidates: Sequence[Candidate]) -> str:
     finished = [candidate for candidate in candidates if not candidate.failed]
     reasons = Counter(guard(watch) or "changes" for candidate in finished for watch in candidate.watches)
     if not reasons:
         return "every training diverged; give a smaller learning rate."
     seen = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
-    return f"{NONE[reasons.most_common(1)[0][0]]}. Watched epochs over all λ: {seen}."
+    sizes = [watch.size for candidate in finished for watch in candidate.watches]
+    return (
+        f"{NONE[reasons.most_common(1)[0][0]]}. Error sets of {min(sizes):,} to {max(sizes):,} training examples; "
+        f"watched epochs over all λ: {seen}."
+    )

@@ -30,7 +30,13 @@ def candidate(coefficient: float, classes: np.ndarray, labels: np.ndarray, faile
 
 
 def summary(found: Proposal | None) -> tuple | None:
-    return found and (found.coefficient, found.epochs, [(w.epoch, w.size) for w in found.plateau], found.lasts)
+    return found and (
+        found.coefficient,
+        found.epochs,
+        [(w.epoch, w.size) for w in found.plateau],
+        found.lasts,
+        found.confirmed_by,
+    )
 
 
 runs = st.lists(st.tuples(st.integers(0, 1000), st.sampled_from([0.0, 0.001, 0.01, 0.3])), min_size=1, max_size=5)

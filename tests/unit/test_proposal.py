@@ -24,7 +24,8 @@ EPOCHS = proposal.watched_epochs(15)
 
 def watch(epoch: int = 1, **changes) -> Watch:
     """Return what a good error set looks like: 100 of 1,000, as many in either class, and unchanged."""
-    good = Watch(epoch, size=100, train_error=0.1, val_error=0.1, class_errors=(0.1, 0.1), overlap=1.0)
+    missed = np.arange(1000) < 100
+    good = Watch(epoch, 100, 0.1, val_error=0.1, class_errors=(0.1, 0.1), overlap=1.0, missed=missed)
     return replace(good, **changes)
 
 
@@ -178,6 +179,17 @@ def test_of_equal_plateaus_the_smallest_lambda_is_proposed_in_any_order():
     assert propose(same).coefficient == 2.5
     assert propose(same[::-1]).coefficient == 2.5
     assert propose([*same, candidate(1.0, [1.0] * 9, failed="the loss is inf")]).coefficient == 2.5
+
+
+def test_another_lambda_confirms_if_its_plateau_ends_with_the_same_error_set():
+    best = candidate(5, [1.0] * 9)
+    short = candidate(0, [1, 1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5])
+    failed = candidate(20, [1.0] * 9, failed="the loss is inf")
+    other = candidate(10, [1.0] * 9, missed=np.arange(1000) < 90)
+    assert propose([short, best, other, failed, candidate(1, [0.5] * 9)]).confirmed_by == (0,)
+    assert propose([best, other]).confirmed_by == ()
+    assert "Confirmed: the plateau of λ = 0 has" in paragraph(propose([best, short]), [best, short])
+    assert "Not confirmed: no other λ" in paragraph(propose([best, other]), [best, other])
 
 
 def test_of_nothing_nothing_is_proposed():
