@@ -9,7 +9,8 @@ the row is next visited, if an epoch has many more steps than 1/(1 - m), and λb
 If f stands still, a small residual r = z - z* follows r <- (1 - s h) r with h the curvature of the loss: h = 2 for
 ‖z - e_y‖², and at most 1/2 for the cross-entropy of a softmax (its Hessian is diag(p) - p pᵀ, whose largest eigenvalue
 is at most 1/2, at p = (1/2, 1/2, 0, ...)). So a = s h is the share of a residual that b takes up in one visit: a = 1
-takes all of it, and a > 2 diverges. Squared loss: full at s = 1/2, unstable above 1; cross-entropy: 2 and 4.
+takes all of it, and a > 2 overshoots more each time. Squared loss: full at s = 1/2, unstable above 1; cross-entropy: 2
+and 4.
 
 **What λ does.** b starts at 0 and is moved by λ times the gradients that the row sends to the model's logits, with one
 learning rate and momentum for both. So the sum over all visits of these gradients is -b/(λ η') = -(λb)/(λ² η'), η' the
@@ -20,7 +21,7 @@ Shapes: E watched epochs, n examples, C classes.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -99,14 +100,19 @@ class Proposal:
     coefficient : λ
     epochs : T, the second watched epoch of the plateau: the first at which the error set was seen to stay
     lasts : whether the plateau goes on to the last watched epoch
-    confirmed_by : the other λ that have a plateau too, with the same error set at its end (overlap `SAME` or more)
+    overlaps : every other λ that has a plateau -> Jaccard overlap of the error set at its end with that at this one's
     """
 
     coefficient: float
     epochs: int
     plateau: tuple[Watch, ...]
     lasts: bool
-    confirmed_by: tuple[float, ...]
+    overlaps: Mapping[float, float]
+
+    @property
+    def confirmed_by(self) -> list[float]:
+        """The other λ whose plateau ends with the same error set (overlap `SAME` or more), smallest first."""
+        return sorted(coefficient for coefficient, overlap in self.overlaps.items() if overlap >= SAME)
 
     @property
     def at(self) -> Watch:
@@ -198,8 +204,8 @@ def propose(candidates: Sequence[Candidate]) -> Proposal | None:
         return None
     end = best.plateau[-1]
     others = [c for c in candidates if c.plateau and c.coefficient != best.coefficient]
-    agreeing = sorted(c.coefficient for c in others if jaccard(c.plateau[-1].missed, end.missed) >= SAME)
-    return Proposal(best.coefficient, best.plateau[1].epoch, best.plateau, end == best.watches[-1], tuple(agreeing))
+    overlaps = {c.coefficient: jaccard(c.plateau[-1].missed, end.missed) for c in others}
+    return Proposal(best.coefficient, best.plateau[1].epoch, best.plateau, end == best.watches[-1], overlaps)
 
 
 def upweight_factor(share: float) -> int:

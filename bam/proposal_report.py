@@ -120,10 +120,17 @@ def _hindrance(candidate: Candidate) -> str:
 def _agreement(proposal: Proposal) -> str:
     if proposal.confirmed_by:
         names = ", ".join(f"{coefficient:g}" for coefficient in proposal.confirmed_by)
-        return f"Confirmed: the plateau of λ = {names} has the same error set."
+        without = "" if proposal.coefficient else " In these epochs the error set lasts without auxiliary variables."
+        return f"Confirmed: the plateau of λ = {names} has the same error set.{without}"
+    nearest = max(
+        proposal.overlaps, key=lambda coefficient: (proposal.overlaps[coefficient], -coefficient), default=None
+    )
+    seen = (
+        "no other has a plateau" if nearest is None else f"λ = {nearest:g} overlaps by {proposal.overlaps[nearest]:.2f}"
+    )
     return (
-        "Not confirmed: no other λ keeps the same error set, as it should where a bias makes it; the model may have no "
-        "bias and only be held back by b."
+        f"Not confirmed: no other λ keeps the same error set ({seen}), as it should where a bias makes it; the model "
+        "may have no bias and only be held back by b."
     )
 
 

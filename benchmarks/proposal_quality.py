@@ -78,7 +78,8 @@ def line(case: str, seed: int, layout: Layout, sources: Path) -> str:
         cells += ["none"] + [""] * 4
     else:
         span = f"{found.plateau[0].epoch}..{found.plateau[-1].epoch}"
-        by = ", ".join(f"{coefficient:g}" for coefficient in found.confirmed_by) or "none"
+        by = ", ".join(f"{coefficient:g}" for coefficient in found.confirmed_by)
+        by = by or f"none (nearest {max(found.overlaps.values(), default=0):.2f})"
         cells += [
             f"{found.coefficient:g}, {found.epochs}",
             span,

@@ -186,10 +186,19 @@ def test_another_lambda_confirms_if_its_plateau_ends_with_the_same_error_set():
     short = candidate(0, [1, 1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5])
     failed = candidate(20, [1.0] * 9, failed="the loss is inf")
     other = candidate(10, [1.0] * 9, missed=np.arange(1000) < 90)
-    assert propose([short, best, other, failed, candidate(1, [0.5] * 9)]).confirmed_by == (0,)
-    assert propose([best, other]).confirmed_by == ()
+    assert propose([short, best, other, failed, candidate(1, [0.5] * 9)]).overlaps == {0: 1, 10: 0.9}
+    assert propose([short, best, other]).confirmed_by == [0]
+    assert propose([best, other]).confirmed_by == []
     assert "Confirmed: the plateau of λ = 0 has" in paragraph(propose([best, short]), [best, short])
-    assert "Not confirmed: no other λ" in paragraph(propose([best, other]), [best, other])
+    assert "lasts without auxiliary" not in paragraph(propose([best, short]), [best, short])
+    plain = [candidate(0, [1.0] * 9), candidate(5, [1.0] * 9)]
+    assert "lasts without auxiliary variables" in paragraph(propose(plain), plain)
+    assert "Not confirmed: no other λ keeps the same error set (λ = 10 overlaps by 0.90)" in paragraph(
+        propose([best, other]), [best, other]
+    )
+    assert "Not confirmed: no other λ keeps the same error set (no other has a plateau)" in paragraph(
+        propose([best]), [best]
+    )
 
 
 def test_of_nothing_nothing_is_proposed():
