@@ -13,7 +13,7 @@ StudyResults = Annotated[Path | None, typer.Option(help="Folder of the study's r
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command."""
-    for verb in (run, plan, status, show, doctor, verify, export, predict, spec):
+    for verb in (run, propose, plan, status, show, doctor, verify, export, predict, spec):
         app.command(name=verb.__name__, rich_help_panel="For people")(verb)
 
 
@@ -31,6 +31,33 @@ def run(  # noqa: PLR0913  (a verb's options)
     from bam.run import run as step
 
     step(config, dataset=dataset, method=method, seed=seed, out=out, data=data, sources=sources, device=device)
+
+
+def propose(  # noqa: PLR0913  (a verb's options)
+    config: Config,
+    dataset: Annotated[str | None, typer.Option(help="Key of `datasets:`; may be left out if there is one.")] = None,
+    seed: Annotated[int, typer.Option(help="One seed, 0 or larger.")] = 0,
+    epochs: Annotated[int, typer.Option(help="Epochs of each stage 1 that is tried.", min=3)] = 15,
+    out: Annotated[Path | None, typer.Option(help="Folder for the runs; default results/<study>/proposal.")] = None,
+    data: options.Data = Path("data"),
+    sources: options.Sources = options.DEFAULT_SOURCES,
+    device: options.Device = "cpu",
+) -> None:
+    """Propose BAM's λ and T from short stage-1 runs, without any group label."""
+    from bam.propose import propose as step
+
+    typer.echo(
+        step(
+            config,
+            dataset=dataset,
+            seed=seed,
+            n_epochs=epochs,
+            out=out,
+            data=data,
+            sources=sources,
+            device=device,
+        )
+    )
 
 
 def plan(

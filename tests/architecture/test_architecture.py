@@ -17,7 +17,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LIGHT = [
     *("errors", "files", "catalogue", "randomness", "code_digest", "metrics", "statistics", "error_set"),
     *("upweighting", "label_rules", "selection", "artifacts", "groups", "recipe", "grid", "config_errors"),
-    *("study", "plan", "layout", "needs", "graph", "analysis_graph"),
+    *("study", "plan", "layout", "needs", "graph", "analysis_graph", "proposal", "proposal_report"),
     *("steps.select", "steps.evaluate", "steps.table", "steps.figure"),
 ]
 MAX_LINES, MAX_FUNCTION, MAX_ARGUMENTS, MAX_NESTING = 300, 40, 6, 3

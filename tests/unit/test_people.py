@@ -29,7 +29,21 @@ from bam.study_file import StudyFile
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = (
     *("fetch", "prepare", "annotate", "stage1", "error-set", "stage2", "train", "select", "evaluate"),
-    *("table", "figure", "report", "run", "plan", "status", "show", "doctor", "verify", "export", "predict", "spec"),
+    *(
+        "table",
+        "figure",
+        "report",
+        "run",
+        "plan",
+        "status",
+        "show",
+        "doctor",
+        "verify",
+        "export",
+        "predict",
+        "spec",
+        "propose",
+    ),
 )
 
 
@@ -344,6 +358,18 @@ MISTAKES = {
     ),
     "no model": (["predict", "nowhere", "--inputs", "x.npy", "--out", "o.csv"], "nowhere/model.json: "),
     "unknown method of run": (["run", STUDY, "--method", "bm", "--out", "o"], "has no method 'bm' (did you mean 'bam'"),
+    "proposal without bam": (
+        ["propose", json.dumps({**toy.STUDY, "methods": {"erm": toy.STUDY["methods"]["erm"]}}), "--out", "o"],
+        "has no method 'bam'; it has erm",
+    ),
+    "proposal for no data set": (
+        ["propose", STUDY, "--dataset", "digit", "--out", "o"],
+        "has no dataset 'digit' (did you mean 'digits'?)",
+    ),
+    "proposal for two learning rates": (
+        ["propose", json.dumps(toy.study_content(methods__bam__stage1__batch_size=[4, 8])), "--out", "o"],
+        "methods.bam.stage1: is a grid of 2 settings beside λ and T",
+    ),
     "seed -1": (["run", STUDY, "--method", "bam", "--out", "o", "--seed", "-1"], "seeds[0]: -1 is not allowed"),
     "oracle's weights": (
         ["export", STUDY, "--method", "bam", "--rule", "worst_group", "--out", "o"],
