@@ -6,8 +6,13 @@ CORES ?= all
 STAMP := $(VENV)/.installed
 # The rules' `python` and the tests' tools are those of the virtual environment.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Snakemake looks for its logger plugins in folders alone, and an editable installation is none.
+export PYTHONPATH := $(CURDIR)
 
-.PHONY: help setup study sweeps test test-slow check format bench docs-results check-results schema lock clean
+MNIST := cmnist spuco_mnist dominoes
+ANALYSES := cmnist_grid cmnist_stage1 cmnist_class_difference cmnist_rules cmnist_imbalance cmnist_size
+
+.PHONY: help setup study sweeps mnist analyses quick test test-slow check format bench docs-results check-results schema lock clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,12 +26,23 @@ $(STAMP): requirements.lock pyproject.toml
 	touch $(STAMP)
 
 study: setup  ## run the default study (config/digits.yaml) and print its main table
-	snakemake --cores $(CORES) --logger rich
+	snakemake --cores $(CORES) --logger bam
 	@bam show results/digits
 
 sweeps: setup  ## run the sweeps over λ, µ and T (config/digits_sweeps.yaml)
-	snakemake --cores $(CORES) --logger rich --configfile config/digits_sweeps.yaml
+	snakemake --cores $(CORES) --logger bam --configfile config/digits_sweeps.yaml
 	@bam show results/digits_sweeps
+
+mnist: setup  ## the main table on MNIST-size data: Colored-MNIST, SpuCoMNIST, Dominoes (under an hour on 2 cores)
+	for study in $(MNIST); do snakemake --cores $(CORES) --logger bam --configfile config/$$study.yaml || exit 1; done
+	@for study in $(MNIST); do bam show results/$$study; done
+
+analyses: setup  ## every analysis on Colored-MNIST (about two hours on 2 cores)
+	for study in $(ANALYSES); do snakemake --cores $(CORES) --logger bam --configfile config/$$study.yaml || exit 1; done
+
+quick: setup  ## a small variant of each MNIST study, to see that all of them run (under 10 minutes on 2 cores)
+	for study in $(MNIST) $(ANALYSES); do \
+		snakemake --cores $(CORES) --quiet all --configfile config/quick/$$study.yaml || exit 1; done
 
 test: setup  ## fast tests, workflow tests among them (under 10 minutes on 2 cores)
 	pytest -n auto -m "not slow"

@@ -73,7 +73,7 @@ def train_and_choose(plan: Plan, layout: Layout, *, score: bool) -> None:
         run_cells(cells, list(plan.stage1.values()), layout, "cpu")
         for rule in plan.study.rules_for(method):
             if score:
-                choose_and_score(cells, rule, study.file, layout)
+                choose_and_score(cells, rule, plan.study.file, layout)
             else:
                 select(cells, rule, layout, "across_seeds", layout.selection("main", "digits", method, rule))
 
