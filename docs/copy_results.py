@@ -1,22 +1,24 @@
-"""Copy published tables and figures to docs/results/, and fill the README and docs/fidelity.md from there.
+"""Copy tables and figures to docs/results/, and fill the README and docs/fidelity.md from there.
 
-make docs-results
+make docs-results                        the digits' studies run anew, and copied with all other finished studies
+python docs/copy_results.py cmnist ...   these studies alone
 python docs/copy_results.py --fidelity   docs/fidelity.md alone
 """
 
+import argparse
 import csv
 import re
 import shutil
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bam.published import PUBLISHED, Published, read_published
 from bam.tables.fidelity import INTERVAL, RULE
-from bam.tables.words import method_words
+from bam.tables.words import method_words, rule_words, spread
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDIES = ("digits", "digits_sweeps")  # what `make docs-results` runs; other studies are copied where there are results
+STUDIES = ("digits", "digits_sweeps")  # what `make docs-results` runs; other studies are copied if they are finished
+MNIST = ("cmnist", "spuco_mnist", "dominoes")
 APART = """## What cannot be compared, and why
 
 Rows with `comparable` no; the numbers themselves stand in [config/published.csv](../config/published.csv)."""
@@ -26,10 +28,10 @@ FIGURE = "docs/results/digits/figures/worst_group_by_method"
 
 
 def copy_study(name: str) -> None:
-    """Replace docs/results/<study> by the study's tables (csv, md) and figures (svg, png, caption)."""
+    """Replace docs/results/<study> by the study's tables (csv, md) and figures (png, caption)."""
     source, target = ROOT / "results" / name, ROOT / "docs" / "results" / name
     shutil.rmtree(target, ignore_errors=True)
-    for folder, suffixes in (("tables", (".csv", ".md")), ("figures", (".svg", ".png", ".txt"))):
+    for folder, suffixes in (("tables", (".csv", ".md")), ("figures", (".png", ".txt"))):
         (target / folder).mkdir(parents=True)
         for path in sorted((source / folder).iterdir()):
             if path.suffix in suffixes:
@@ -67,11 +69,10 @@ def compare(name: str) -> str:
     return f"{name}: main.csv differs from the published one by at most {difference:.3f} ({' '.join(worst)})"
 
 
-def other_studies(published: Sequence[Published]) -> list[str]:
-    """Return the studies that published numbers name and whose tables and figures are in results/."""
-    named = dict.fromkeys(row.study for row in published if row.study and row.study not in STUDIES)
-    parts = ("tables/main.md", "tables/fidelity.md", "figures")
-    return [name for name in named if all((ROOT / "results" / name / part).exists() for part in parts)]
+def other_studies() -> list[str]:
+    """Return the other studies of config/ that are finished: their report is the last thing to be made."""
+    names = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
+    return [name for name in names if name not in STUDIES and (ROOT / "results" / name / "report.html").exists()]
 
 
 def fidelity_text(published: Sequence[Published]) -> str:
@@ -142,25 +143,51 @@ def _place(row: Published) -> str:
 
 def main() -> None:
     """Copy, then fill README and docs/fidelity.md; with --check compare, with --fidelity fill the latter alone."""
-    if "--check" in sys.argv:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("studies", nargs="*", help="studies to copy; all that are finished if none is named")
+    parser.add_argument("--check", action="store_true", help="compare results/digits with what is published")
+    parser.add_argument("--fidelity", action="store_true", help="write docs/fidelity.md alone")
+    options = parser.parse_args()
+    if options.check:
         print(compare("digits"))
         return
-    published = read_published(ROOT / PUBLISHED)
-    if "--fidelity" not in sys.argv:
-        for name in (*STUDIES, *other_studies(published)):
+    if not options.fidelity:
+        for name in options.studies or (*STUDIES, *other_studies()):
             copy_study(name)
         fill_readme()
-    FIDELITY.write_text(fidelity_text(published), encoding="utf-8")
+    FIDELITY.write_text(fidelity_text(read_published(ROOT / PUBLISHED)), encoding="utf-8")
 
 
 def fill_readme() -> None:
-    """Put the published main table and figure of the digits into the README."""
+    """Put the published tables and the figure into the README."""
     readme = ROOT / "README.md"
     table = (ROOT / "docs/results/digits/tables/main.md").read_text().strip()
     caption = (ROOT / f"{FIGURE}.txt").read_text().strip()
     text = fill(readme.read_text(), "main table", table)
     text = fill(text, "figure", f"![Worst-group accuracy by method and selection rule]({FIGURE}.png)\n\n{caption}")
+    text = fill(text, "mnist table", mnist_table())
     readme.write_text(text)
+
+
+def mnist_table() -> str:
+    """Return worst-group accuracy of each method and rule, a column for each MNIST-size data set that is published."""
+    cells: dict[tuple[str, str, str], dict[str, str]] = {}
+    there = [name for name in MNIST if (ROOT / "docs/results" / name / "tables/main.csv").exists()]
+    for name in there:
+        with open(ROOT / "docs/results" / name / "tables/main.csv", newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                if row["metric"] == "worst_group_accuracy":
+                    key = (method_words(row["method"]), rule_words(row["selection"]), row["needs_groups"])
+                    cells.setdefault(key, {})[name] = _cell(row)
+    header = ["Method", "Selection rule", "Needs groups", *there]
+    rules = ["---", "---", "---", *("---:" for _ in there)]
+    lines = [header, rules, *([*key, *(found.get(name, "") for name in there)] for key, found in cells.items())]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(row: dict[str, str]) -> str:
+    mean, std, low, high = (float(row[key]) if row[key] else None for key in ("mean", "std", "ci95_low", "ci95_high"))
+    return spread(mean, std, low, high)
 
 
 if __name__ == "__main__":

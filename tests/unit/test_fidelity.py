@@ -230,10 +230,12 @@ def test_the_document_is_what_its_command_writes(copy_results):
 
 def test_the_document_takes_the_table_of_every_study_that_was_copied(copy_results, tmp_path, monkeypatch):
     monkeypatch.setattr(copy_results, "ROOT", tmp_path)
-    assert copy_results.other_studies(ROWS) == []
+    write_text(tmp_path / "config" / "cmnist_grid.yaml", "study: cmnist_grid\n")
     for part in ("tables/main.md", "tables/fidelity.md", "figures/sweep_T_mu.txt"):
         write_text(tmp_path / "results" / "cmnist_grid" / part, f"content of {part}\n")
-    assert copy_results.other_studies(ROWS) == ["cmnist_grid"]
+    assert copy_results.other_studies() == []
+    write_text(tmp_path / "results" / "cmnist_grid" / "report.html", "made last\n")
+    assert copy_results.other_studies() == ["cmnist_grid"]
     copy_results.copy_study("cmnist_grid")
     text = copy_results.fidelity_text(ROWS)
     assert "## cmnist_grid\n\ncontent of tables/fidelity.md\n" in text
