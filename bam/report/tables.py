@@ -22,6 +22,7 @@ TITLES = {
     "rules": "Regret of each rule over all data sets and methods",
     "error_sets": "Error sets",
     "sweeps": "Sweeps",
+    "sweep_regret": "Regret of each rule along the sweeps",
     "fidelity": "Fidelity: beside published numbers",
     "epochs": "Every epoch of the chosen settings",
     "correlations": "Criteria and worst-group accuracy over epochs",
@@ -78,7 +79,7 @@ POINTS = LEVELS | {
     *("mean", "std", "ci95_low", "ci95_high", "wilson_low", "wilson_high", "difference", "margin"),
     *("mean_regret", "worst_regret"),
 }
-DIFFERENCES = ("regret", "comparisons", "rules", "fidelity")
+DIFFERENCES = ("regret", "comparisons", "rules", "sweep_regret", "fidelity")
 NO_SHARES = ("correlations",)  # whose means are neither percent nor points
 PERCENT_PREFIXES = ("val_", "test_", "minority_", "share_")
 DIGITS = {

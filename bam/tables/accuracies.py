@@ -96,7 +96,7 @@ def sweeps_table(plan: Plan, layout: Layout) -> Table:
     budgets = list(dict.fromkeys(budget(arm) for arm in swept))
     return Table(
         frame=found[[*keys, "metric", *STATISTICS]],
-        shown=_without_empty(widened(found, keys, "metric", METRICS)),
+        shown=without_empty(widened(found, keys, "metric", METRICS)),
         caption=f"Test accuracy in percent along the axes of each analysis, study {plan.study.name}; selection within "
         f"each value. {intervals(plan)} {protocol(plan, with_budget=False)}",
         notes=(
@@ -137,9 +137,9 @@ def widened(
     return without_single_dataset(frame)
 
 
-def _without_empty(shown: pd.DataFrame) -> pd.DataFrame:
+def without_empty(shown: pd.DataFrame) -> pd.DataFrame:
     """Leave out the second axis where no analysis has one."""
-    empty = [name for name in ("Second axis", "Second value") if not (shown[name] != "").any()]
+    empty = [name for name in ("Second axis", "Second value") if name in shown and not (shown[name] != "").any()]
     return shown.drop(columns=empty)
 
 

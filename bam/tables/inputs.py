@@ -31,6 +31,7 @@ def names(plan: Plan) -> list[str]:
         "rules": ORACLE in plan.study.file.selection and len(methods) * len(plan.study.file.datasets) > 1,
         "error_sets": bool(plan.stage1),
         "sweeps": len(plan.arms) > 1,
+        "sweep_regret": len(plan.arms) > 1 and ORACLE in plan.study.file.selection,
         "fidelity": PUBLISHED.exists() and bool(published_for(plan.study.name)),
         "auxiliary": bool(auxiliary_cells(plan)),
     }
@@ -189,6 +190,7 @@ INPUTS: dict[str, Callable[[Plan, Layout], list[Path] | Iterator[Path]]] = {
     "rules": _regret,
     "error_sets": _error_sets,
     "sweeps": _sweeps,
+    "sweep_regret": _sweeps,
     "fidelity": _fidelity,
     "epochs": _epochs,
     "correlations": _epochs,

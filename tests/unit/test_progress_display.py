@@ -1,5 +1,6 @@
 """`snakemake --logger bam`: found by Snakemake, and showing the time that is left."""
 
+import io
 import os
 import subprocess
 from pathlib import Path
@@ -26,7 +27,7 @@ def test_the_display_has_the_time_that_is_left_as_its_last_column():
     for second in (0.0, 30.0, 60.0):
         now[0] = second
         handler.progress.update(task, completed=2 + second / 30)
-    console = Console(width=200, file=open(os.devnull, "w"), record=True)
+    console = Console(width=200, file=io.StringIO(), record=True)
     console.print(handler.progress.get_renderable())
     assert "03:00" in console.export_text()  # six jobs left at one in 30 s
 

@@ -21,6 +21,7 @@ from bam.tables.correlations import correlations_table, rank_correlation, summar
 from bam.tables.epochs import COLUMNS as EPOCHS
 from bam.tables.epochs import epochs_table
 from bam.tables.rules import rules_table
+from bam.tables.sweep_regret import sweep_regret_table
 from bam.tables.write import csv_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,6 +77,45 @@ def test_rules_are_regrets_pooled_over_pairs_and_seeds(tmp_path, skipped):
         assert 0 < row["share_within_1_point"] < 1
         assert (row["n_pairs"], row["n_choices"]) == (4, len(regret))
         assert row["needs_groups"] == "none"
+
+
+def test_regret_along_sweeps_is_paired_within_each_value(tmp_path):
+    content = study_content()
+    content["analyses"] = {
+        "two": {
+            "axis": "bam.stage1.epochs",
+            "values": [1, 2],
+            "across": {"axis": "bam.stage1.auxiliary_coefficient", "values": [0, 5]},
+        },
+        "part": {"axis": "validation_size", "values": [20, 30]},
+    }
+    plan, layout = (
+        make_plan(check_study(content, "tiny.yaml"), SOURCES),
+        Layout(tmp_path / "data", tmp_path / "results"),
+    )
+    rng = np.random.default_rng(1)
+    values = {}
+    for arm in plan.arms[1:]:
+        for choice in arm.choices():
+            values[arm.name, choice] = {seed: float(rng.uniform(0.5, 0.9)) for seed in SEEDS}
+            write_evaluation(layout, arm.name, choice, values[arm.name, choice])
+    frame = sweep_regret_table(plan, layout).frame
+    assert {(row.value, row.second_value) for row in frame.itertuples() if row.analysis == "two"} == {
+        ("1", "0"),
+        ("1", "5"),
+        ("2", "0"),
+        ("2", "5"),
+    }
+    assert set(frame.loc[frame["analysis"] == "two", "method"]) == {"bam"}
+    assert set(frame.loc[frame["analysis"] == "part", "method"]) == {"erm", "bam"}
+    assert "worst_group" not in set(frame["selection"])
+    for row in frame.to_dict("records"):
+        arm = "-".join(filter(None, (row["analysis"], row["value"], row["second_value"])))
+        own = values[arm, (row["dataset"], row["method"], row["selection"])]
+        oracle = values[arm, (row["dataset"], row["method"], "worst_group")]
+        differences = [oracle[seed] - own[seed] for seed in SEEDS]
+        assert row["mean"] == pytest.approx(np.mean(differences))
+        assert (row["ci95_low"], row["ci95_high"]) == pytest.approx(interval(differences))
 
 
 def test_a_regret_of_just_one_point_is_within_one(tree):  # noqa: F811

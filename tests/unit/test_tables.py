@@ -56,6 +56,8 @@ CONTRACT = {
     "share_class_0,share_class_1",
     "sweeps": "analysis,axis,value,second_axis,second_value,dataset,method,selection,needs_groups,metric,"
     "mean,std,ci95_low,ci95_high,n_seeds",
+    "sweep_regret": "analysis,value,second_value,dataset,method,selection,needs_groups,mean,std,ci95_low,ci95_high,"
+    "n_seeds",
     "fidelity": "dataset,method,selection,metric,published,published_std,source,confidence,ours,ours_std,n_seeds,"
     "difference,verdict,ci95_low,ci95_high,margin,analysis,value,second_value,place,note",
     "epochs": "dataset,method,selection,setting,seed,epoch,train_loss,val_class_difference,val_worst_class,"
