@@ -30,7 +30,8 @@ def sweep_regret_table(plan: Plan, layout: Layout) -> Table:
         shown=_shown(frame),
         caption="Regret in points at each value of each analysis: test worst-group accuracy of the choice by "
         "worst-group validation accuracy (oracle) minus that of the rule's choice, paired over seeds, study "
-        f"{plan.study.name}; both choose within the value. Mean over seeds; spread, interval and number of seeds stand in the CSV. "
+        f"{plan.study.name}; both choose within the value. Mean over seeds; spread, interval and number of seeds stand "
+        "in the CSV. "
         f"{intervals(plan, pooled=False)} {protocol(plan, with_budget=False)}",
         notes=("It can be negative: the oracle looks at validation, not at test.",),
     )
