@@ -36,8 +36,7 @@ def draw(frames: Frames, facts: Facts) -> Figure:
         for (column, label), line in zip(ROWS, lines, strict=True):
             for ax, (dataset, method) in zip(line, block, strict=False):
                 _panel(ax, here[(here["dataset"] == dataset) & (here["method"] == method)], column, look[method])
-            largest = max(float(here[column].max()), 0.02) if column == "val_class_difference" else 1.0
-            style.percent_axis(line[0], 0.0, largest)
+            style.percent_axis(line[0], *_range(here[column], column))
             line[0].set_ylabel(label)
         for ax, key in zip(lines[0], block, strict=False):
             ax.set_title(_title(key, runs, look[key[1]].label, _correlation(frames, key)))
@@ -98,6 +97,13 @@ def _correlation(frames: Frames, key: Column) -> str:
     row = rows.iloc[0]
     interval = f" [{number(row['ci95_low'], 2)}, {number(row['ci95_high'], 2)}]" if pd.notna(row["ci95_low"]) else ""
     return number(row["mean"], 2) + interval
+
+
+def _range(values: "pd.Series[float]", column: str) -> tuple[float, float]:
+    """Return the axis: ClassDiff from 0, which is its best; worst-group accuracy over what it spans."""
+    if column == "val_class_difference":
+        return 0.0, max(float(values.max()), 0.02)
+    return style.span(values, values)
 
 
 def _panel(ax: Axes, runs: pd.DataFrame, column: str, item: style.Look) -> None:
