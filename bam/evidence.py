@@ -48,6 +48,9 @@ class Evidence:
 def part_of(evidence: Evidence, n: int, seed: int) -> Evidence:
     """Return the evidence on n validation examples alone, drawn for the seed; a larger n holds a smaller one's.
 
+    A group that validation has and the part lacks counts as declared empty: an oracle with so little
+    validation sees nothing of it.
+
     Raises
     ------
     DataError
@@ -63,5 +66,12 @@ def part_of(evidence: Evidence, n: int, seed: int) -> Evidence:
         labels=evidence.labels[rows],
         missed=None if evidence.missed is None else evidence.missed[rows],
         missed_by_any=tuple(mask[rows] for mask in evidence.missed_by_any),
-        groups=None if groups is None else replace(groups, membership=groups.membership[rows]),
+        groups=None if groups is None else _groups_of(groups, rows),
     )
+
+
+def _groups_of(groups: GroupEvidence, rows: np.ndarray) -> GroupEvidence:
+    membership = groups.membership[rows]
+    lost = groups.membership.any(axis=0) & ~membership.any(axis=0)
+    names = (name for name, is_lost in zip(groups.names, lost, strict=True) if is_lost)
+    return replace(groups, membership=membership, declared_empty=(*groups.declared_empty, *names))

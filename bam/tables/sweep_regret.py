@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from bam.error_cells import SMALLEST_CELL
 from bam.layout import Layout
 from bam.plan import Plan
 from bam.selection import RULES
@@ -33,7 +34,19 @@ def sweep_regret_table(plan: Plan, layout: Layout) -> Table:
         f"{plan.study.name}; both choose within the value. Mean over seeds; spread, interval and number of seeds stand "
         "in the CSV. "
         f"{intervals(plan, pooled=False)} {protocol(plan, with_budget=False)}",
-        notes=("It can be negative: the oracle looks at validation, not at test.",),
+        notes=("It can be negative: the oracle looks at validation, not at test.", *_part_notes(plan)),
+    )
+
+
+def _part_notes(plan: Plan) -> tuple[str, ...]:
+    """Return what a part of validation does to rules that look at its groups or cells."""
+    if not any(
+        "validation_size" in (a.axis, a.across.axis if a.across else "") for a in plan.study.file.analyses.values()
+    ):
+        return ()
+    return (
+        "validation_size: with few validation examples the oracle leaves out groups of which it sees none, and the "
+        f"error-cell rules leave out cells of fewer than {SMALLEST_CELL}, so that they come nearer to the worst class.",
     )
 
 
