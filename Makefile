@@ -41,7 +41,7 @@ analyses: setup  ## every analysis on Colored-MNIST (about two hours on 2 cores)
 	for study in $(ANALYSES); do snakemake --cores $(CORES) --logger bam --configfile config/$$study.yaml || exit 1; done
 
 quick: setup  ## a small variant of each MNIST study, to see that all of them run (under 10 minutes on 2 cores)
-	for study in $(MNIST) $(ANALYSES); do \
+	for study in $(MNIST) dominoes_100 cmnist_star $(ANALYSES); do \
 		snakemake --cores $(CORES) --quiet all --configfile config/quick/$$study.yaml || exit 1; done
 
 test: setup  ## fast tests, workflow tests among them (under 10 minutes on 2 cores)

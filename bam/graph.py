@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from bam.data.sources import RawSet, read_sources
+from bam.errors import ConfigError
 from bam.files import canonical_json
 from bam.layout import GROUP_FILES, SPLIT_FILES, Layout
 from bam.plan import DataSet, Run, make_plan
 from bam.run_files import Stage1Files, TrainFiles
 from bam.study import check_study
-from bam.yaml_files import read_yaml, with_base
+from bam.yaml_files import EXTENDS, read_yaml, with_base
 
 SOURCES = Path("config/datasets.yaml")
 
@@ -38,8 +39,10 @@ class Graph:
     """
 
     def __init__(self, content: Mapping[str, Any], source: str, config_files: Sequence[Path | str] = ()) -> None:
-        for path in config_files:
-            read_yaml(Path(path))  # for mistakes that the parsed content no longer shows, such as a key written twice
+        # Read again for mistakes that the parsed content no longer shows, such as a key written twice.
+        layers = [read_yaml(Path(path)) for path in config_files]
+        if len(layers) > 1 and any(isinstance(layer, dict) and EXTENDS in layer for layer in layers):
+            raise ConfigError(f"{source}: {EXTENDS}: does not go with several config files; let one extend the other")
         self.study = check_study(with_base(dict(content), Path(config_files[-1] if config_files else source)), source)
         self.raw_sets = read_sources(SOURCES)
         self.plan = make_plan(self.study, self.raw_sets)

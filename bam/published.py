@@ -30,6 +30,7 @@ class Published:
     reading_error : half-width of what a reading off a plot may be wrong by
     is_comparable : whether our number is of the same setting
     note : why not, or what else to know
+    published_examples : test examples behind the number in one run, of the group that it is about
     """
 
     study: str
@@ -50,6 +51,19 @@ class Published:
     reading_error: float
     is_comparable: bool
     note: str
+    published_examples: int | None = None
+
+    @property
+    def sampling_error(self) -> float | None:
+        """Standard error of the number itself by its test examples; None if they are not known.
+
+        Binomial with two successes and two failures added (Agresti & Coull 1998), so that 0 and 1 have one too.
+        """
+        if self.published_examples is None:
+            return None
+        n = self.published_examples
+        share = (self.published * n + 2) / (n + 4)
+        return math.sqrt(share * (1 - share) / ((n + 4) * (self.published_n or 1)))
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -151,6 +165,7 @@ PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "published": (_fraction, "a fraction from 0 to 1"),
     "published_std": (lambda text: _fraction(text) if text else None, "a fraction from 0 to 1, or nothing"),
     "published_n": (_count, "a number of runs, 1 or more, or nothing"),
+    "published_examples": (_count, "a number of examples, 1 or more, or nothing"),
     "confidence": (_one_of(*CONFIDENCES), f"one of {', '.join(CONFIDENCES)}"),
     "reading_error": (lambda text: _fraction(text) if text else 0.0, "a fraction from 0 to 1, or nothing"),
     "comparable": (lambda text: _one_of("yes", "no")(text) == "yes", "yes or no"),

@@ -122,6 +122,21 @@ def welch_interval(
     return difference - half, difference + half
 
 
+def interval_against(mean: float, std: float, n: int, other: float, other_error: float) -> tuple[float, float]:
+    """Return the 95 % interval of a mean over n >= 2 values minus one number with a known standard error.
+
+    Welch's, with infinite degrees of freedom for the second.
+    """
+    from scipy.stats import t
+
+    ours, theirs = std**2 / n, other_error**2
+    if ours + theirs == 0:
+        return mean - other, mean - other
+    freedom = math.inf if ours == 0 else (ours + theirs) ** 2 / (ours**2 / (n - 1))
+    half = float(t.ppf(0.5 + CONFIDENCE / 2, df=freedom)) * math.sqrt(ours + theirs)
+    return mean - other - half, mean - other + half
+
+
 def _t_half_width(values: Sequence[float]) -> tuple[float, float | None, float | None]:
     from scipy.stats import t  # slow to import, and most commands need no interval
 

@@ -192,7 +192,9 @@ def _set(content: dict[str, Any], key: str, value: Any, where: str) -> None:
     for depth, step in enumerate(path):
         if not isinstance(place, dict) or step not in place:
             known = list(place) if isinstance(place, dict) else []
-            raise ConfigError(f"{where}: {key}: there is no {'.'.join(path[: depth + 1])}{suggestion(step, known)}")
+            missing = ".".join(path[: depth + 1])
+            near = suggestion(step, known) or "; a key with a default must be written into the config to be swept"
+            raise ConfigError(f"{where}: {key}: there is no {missing}{near}")
         if depth == len(path) - 1:
             place[step] = value
         place = place[step]
@@ -241,6 +243,9 @@ def _check_lists(file: StudyFile, source: str) -> None:
         _check_once(values, f"{source}: {key}")
     for name, analysis in file.analyses.items():
         _check_once(analysis.values, f"{source}: analyses.{name}.values")
+        for key in analysis.fixed:
+            if key in (analysis.axis, analysis.across.axis if analysis.across else ""):
+                raise ConfigError(f"{source}: analyses.{name}.fixed.{key}: is an axis of this analysis")
         if analysis.across is not None:
             _check_once(analysis.across.values, f"{source}: analyses.{name}.across.values")
             if analysis.across.axis == analysis.axis:

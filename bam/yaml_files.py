@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from bam.catalogue import suggestion
 from bam.errors import ConfigError
 
 
@@ -43,35 +44,46 @@ def with_base(content: Any, path: Path, above: tuple[Path, ...] = ()) -> Any:
     Raises
     ------
     ConfigError
-        If that file is missing, is not a mapping, or extends one that extends it.
+        If that file is missing, is not a mapping or extends one that extends it, if the content has no
+        `study` of its own, or if a null stands for a key that is not below.
     """
     if not isinstance(content, dict) or EXTENDS not in content:
         return content
     name = content[EXTENDS]
     if not isinstance(name, str):
         raise ConfigError(f"{path}: {EXTENDS}: {name!r} is not allowed: expected the name of a file beside it")
+    if "study" not in content:
+        raise ConfigError(f"{path}: study: is missing; a config that extends another needs a name of its own")
     base, chain = path.parent / name, (*above, path.resolve())
+    if not base.is_file():
+        raise ConfigError(f"{path}: {EXTENDS}: there is no file {base}{suggestion(base.name, _beside(base))}")
     if base.resolve() in chain:
         raise ConfigError(f"{path}: {EXTENDS}: {name} extends this file in turn")
     below = with_base(read_yaml(base), base, chain)
     if not isinstance(below, dict):
         raise ConfigError(f"{base}: expected keys such as study, seeds, datasets; see config/README.md")
-    return merged(below, {key: value for key, value in content.items() if key != EXTENDS})
+    return merged(below, {key: value for key, value in content.items() if key != EXTENDS}, f"{path}: ")
 
 
-def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `below` with `above` laid over it.
+def _beside(path: Path) -> list[str]:
+    return [other.name for other in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    """Return `below` with `above` laid over it; ConfigError if a null stands for a key that is not below.
 
     >>> merged({"a": {"b": 1, "c": [2]}, "d": 3}, {"a": {"c": [4, 5]}, "d": None, "e": 6})
     {'a': {'b': 1, 'c': [4, 5]}, 'e': 6}
     """
     found = dict(below)
     for key, value in above.items():
+        if value is None and key not in found:
+            raise ConfigError(f"{where}{key}: null removes a key, and there is none{suggestion(key, found)}")
         if value is None:
-            found.pop(key, None)
+            del found[key]
         elif isinstance(value, dict):
             under = found.get(key)
-            found[key] = merged(under if isinstance(under, dict) else {}, value)
+            found[key] = merged(under if isinstance(under, dict) else {}, value, f"{where}{key}.")
         else:
             found[key] = value
     return found

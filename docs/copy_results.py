@@ -1,6 +1,6 @@
 """Copy tables and figures to docs/results/, and fill the README and docs/fidelity.md from there.
 
-make docs-results                        the digits' studies run anew, and copied with all other finished studies
+make docs-results                        runs the digits anew; copies them and every finished study of config/
 python docs/copy_results.py cmnist ...   these studies alone
 python docs/copy_results.py --fidelity   docs/fidelity.md alone
 """

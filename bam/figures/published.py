@@ -80,8 +80,8 @@ def about_points(rows: pd.DataFrame) -> str:
         return ""
     sources = [_about(source, rows[rows["source"] == source]) for source in unique(rows["source"])]
     return (
-        " Open stars or crosses, in the colours of the rules: published worst-group accuracy at the same settings, "
-        f"without its spread, from {'; '.join(sources)}."
+        " Open stars or crosses, in the colours of the rules: published worst-group accuracy at the same point of "
+        f"the axes (other settings may differ: table `fidelity`), without its spread, from {'; '.join(sources)}."
     )
 
 

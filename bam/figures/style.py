@@ -113,14 +113,6 @@ SPARE = [
     ("#882255", "<", (0, (2, 1, 1, 1))),
     ("#117733", ">", (0, (7, 1))),
 ]
-GROUPS = [
-    ("#0072b2", "o", ""),
-    ("#d55e00", "s", "////"),
-    ("#009e73", "^", "...."),
-    ("#cc79a7", "D", "\\\\\\\\"),
-    ("#4d4d4d", "v", "xxxx"),
-    ("#e69f00", "P", "----"),
-]
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
@@ -142,11 +134,6 @@ def looks(names: Iterable[str], known: dict[str, Look]) -> dict[str, Look]:
             spare = SPARE[sum(n not in known for n in found) % len(SPARE)]
             found[name] = known.get(name, Look(name, *spare))
     return found
-
-
-def group_look(position: int) -> tuple[str, str, str]:
-    """Return colour, marker and hatch of the group at a position in its data set."""
-    return GROUPS[position % len(GROUPS)]
 
 
 def is_oracle(needs_groups: str) -> bool:

@@ -15,7 +15,7 @@ WORDS = {
     "upweight_factor": "upweight factor µ",
     "stage1.epochs": "stage-1 epochs T",
     "stage2.epochs": "stage-2 epochs",
-    "size": "training-set size, examples",
+    "size": "images in all, training 70 %",
     "batch_size": "batch size, examples",
 }
 

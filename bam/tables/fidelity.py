@@ -8,7 +8,7 @@ import pandas as pd
 from bam.layout import Layout
 from bam.plan import Plan
 from bam.published import KEYS, Published, published_for
-from bam.statistics import ROUNDING, Summary, welch_interval
+from bam.statistics import ROUNDING, Summary, interval_against, welch_interval
 from bam.tables.accuracies import without_single_dataset, worded
 from bam.tables.captions import MARK, intervals, missing_notes, protocol
 from bam.tables.content import Table
@@ -32,8 +32,9 @@ RULE = (
 )
 INTERVAL = (
     "Difference: ours minus published, in points, with its 95 % interval: Welch's where the spread and the number of "
-    "runs are published; else that of ours, the published number taken as exact. A reading off a plot widens it by "
-    "the reading error."
+    "runs are published; else with the binomial error of the test examples behind the published number, where their "
+    "number is known; else that of ours, the published number taken as exact. A reading off a plot widens it by the "
+    "reading error."
 )
 
 
@@ -90,8 +91,9 @@ def difference_interval(row: Published, ours: Summary) -> tuple[float, float] | 
     """Return the 95 % interval of ours minus published, within [-1, 1]; None if ours has none.
 
     Welch's, if the published number has a spread over at least two runs and one of the two spreads
-    is above 0. Else our own interval around the published number: over seeds, or Wilson's where all
-    seeds agree. Either is widened by the reading error on both sides.
+    is above 0. Else with the published number's binomial error, if its test examples are known.
+    Else our own interval around the published number: over seeds, or Wilson's where all seeds agree.
+    Each is widened by the reading error on both sides.
     """
     if ours.std is None or ours.low is None or ours.high is None:
         return None
@@ -99,6 +101,8 @@ def difference_interval(row: Published, ours: Summary) -> tuple[float, float] | 
     if row.published_std is not None and (row.published_n or 0) > 1 and ours.std + row.published_std > 0:
         theirs = (row.published, row.published_std, row.published_n or 0)
         low, high = welch_interval(ours.mean, ours.std, ours.n_seeds, *theirs)
+    elif row.sampling_error is not None:
+        low, high = interval_against(ours.mean, ours.std, ours.n_seeds, row.published, row.sampling_error)
     return max(-1.0, low - row.reading_error), min(1.0, high + row.reading_error)
 
 

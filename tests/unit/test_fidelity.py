@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import math
 from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
@@ -10,6 +11,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import ttest_ind, ttest_ind_from_stats
 from test_tables import PUBLISHED_TEXT, plan_of, the_row, write_choices, write_evaluation
 
@@ -21,7 +23,7 @@ from bam.plan import Plan
 from bam.published import COLUMNS, PUBLISHED, Published, published_for, read_published
 from bam.report.tables import cell_words, column_words
 from bam.selection import RULES
-from bam.statistics import Summary, welch_interval
+from bam.statistics import Summary, interval_against, welch_interval
 from bam.steps.table import inputs, names
 from bam.tables.fidelity import MARGIN, compare, difference_interval, fidelity_table, verdict
 from bam.tables.words import METHODS, METRICS, OTHER_METHODS
@@ -97,6 +99,28 @@ def test_without_a_published_spread_our_interval_stands_around_the_number():
     assert difference_interval(read_off, OURS) == pytest.approx((0.025, 0.075))
     spread_of_unknown_runs = replace(EXACT, published_std=0.01, spread_meaning="?")
     assert difference_interval(spread_of_unknown_runs, OURS) == pytest.approx((0.03, 0.07))
+
+
+def test_with_the_examples_behind_it_a_published_number_has_their_binomial_error():
+    row = replace(EXACT, published_examples=96, published_n=4)
+    error = math.sqrt((74 / 100) * (26 / 100) / (100 * 4))
+    variance = 0.02**2 / 3 + error**2
+    freedom = variance**2 / ((0.02**2 / 3) ** 2 / 2)
+    half = stats.t.ppf(0.975, freedom) * math.sqrt(variance)
+    assert difference_interval(row, OURS) == pytest.approx((0.05 - half, 0.05 + half))
+    assert interval_against(0.8, 0.02, 3, 0.75, 0.0) == pytest.approx(
+        (0.05 - stats.t.ppf(0.975, 2) * 0.02 / math.sqrt(3), 0.05 + stats.t.ppf(0.975, 2) * 0.02 / math.sqrt(3))
+    )
+    assert interval_against(0.8, 0.0, 3, 0.75, 0.01) == pytest.approx((0.05 - 1.959964 * 0.01, 0.05 + 1.959964 * 0.01))
+    assert replace(EXACT, published=1.0, published_examples=8).sampling_error > 0.08
+    assert EXACT.sampling_error is None
+
+
+def test_the_examples_behind_the_follow_up_s_numbers_are_those_of_its_construction():
+    by_point = {(r.analysis, r.value, r.second_value): r.published_examples for r in ROWS if r.dataset == "cmnist"}
+    assert by_point["T_mu", "2", "10"] == 375
+    assert by_point["flip_rate", "0.3", "5"] == 450
+    assert by_point["class_ratio", "3.0", "5"] == 75
 
 
 def test_with_a_published_spread_it_is_welch_s_widened_by_the_reading_error():
@@ -291,7 +315,7 @@ def test_a_bad_file_is_refused_with_row_column_and_what_was_expected(tmp_path):
     with pytest.raises(ConfigError, match="row 1: expected the columns study,dataset"):
         read_published(path)
     path.write_text(f"{lines[0]}\n{lines[1]},more\n")
-    with pytest.raises(ConfigError, match="row 2: has 19 cells, expected 18"):
+    with pytest.raises(ConfigError, match="row 2: has 20 cells, expected 19"):
         read_published(path)
 
 

@@ -67,12 +67,12 @@ CONTRACT = {
     "cost": "dataset,method,step,n_runs,wall_s,training_s,evaluation_s,peak_memory_mib,examples_per_s",
 }
 PUBLISHED_TEXT = """study,dataset,method,selection,metric,analysis,value,second_value,published,published_std,\
-published_n,spread_meaning,source,place,confidence,reading_error,comparable,note
-tiny_study,toy,bam,last,worst_group_accuracy,,,,0.79,0.05,3,standard deviation,Somebody 2020,Table 1,recalled,,yes,
-tiny_study,toy,bam,last,worst_group_accuracy,mu,10,,0.80,,,,Somebody 2020,Figure 1,confirmed,0.005,yes,read off a plot
-tiny_study,toy,erm,last,accuracy,,,,0.6,,,,Somebody 2020,Table 1,second_hand,,no,"another network, by hand"
-tiny_study,toy,cnc,last,accuracy,,,,0.6,,,,Somebody 2020,Table 1,recalled,,no,not a method here
-other_study,toy,bam,last,accuracy,,,,0.6,,,,Somebody 2020,Table 1,recalled,,yes,
+published_n,spread_meaning,source,place,confidence,reading_error,comparable,note,published_examples
+tiny_study,toy,bam,last,worst_group_accuracy,,,,0.79,0.05,3,standard deviation,Somebody 2020,Table 1,recalled,,yes,,
+tiny_study,toy,bam,last,worst_group_accuracy,mu,10,,0.80,,,,Somebody 2020,Figure 1,confirmed,0.005,yes,read off a plot,
+tiny_study,toy,erm,last,accuracy,,,,0.6,,,,Somebody 2020,Table 1,second_hand,,no,"another network, by hand",
+tiny_study,toy,cnc,last,accuracy,,,,0.6,,,,Somebody 2020,Table 1,recalled,,no,not a method here,
+other_study,toy,bam,last,accuracy,,,,0.6,,,,Somebody 2020,Table 1,recalled,,yes,,
 """
 
 

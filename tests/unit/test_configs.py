@@ -1,0 +1,88 @@
+"""Every config of the repository is a valid study, and configs that extend one another say what is wrong."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bam.errors import ConfigError
+from bam.graph import Graph
+from bam.study import read_study
+from bam.yaml_files import read_layers, read_yaml
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "config"
+STUDIES = sorted(path for path in CONFIG.rglob("*.yaml") if path.name != "datasets.yaml")
+MADE = re.search(r"^MNIST := (.*)\nANALYSES := (.*)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+MNIST, ANALYSES = (names.split() for names in MADE.groups())
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: str(path.relative_to(CONFIG)))
+def test_every_config_is_a_study_named_after_its_file(path: Path):
+    study = read_study(str(path))
+    assert study.name == path.stem + ("_quick" if path.parent.name == "quick" else "")
+
+
+def test_every_study_on_mnist_has_a_target_and_a_quick_variant():
+    digits = {"digits", "digits_sweeps"}
+    studies = {path.stem for path in CONFIG.glob("*.yaml")} - digits - {"datasets"}
+    assert studies == {*MNIST, *ANALYSES}
+    quick = {path.stem for path in (CONFIG / "quick").glob("*.yaml")}
+    assert studies <= quick
+    in_make = re.search(r"for study in \$\(MNIST\) (.*) \$\(ANALYSES\); do", (ROOT / "Makefile").read_text())
+    assert quick == {*studies, *in_make.group(1).split()}
+
+
+@pytest.mark.parametrize("name", MNIST)
+def test_methods_of_a_main_table_have_the_same_number_of_settings(name: str):
+    study = read_study(str(CONFIG / f"{name}.yaml"))
+    assert len({len(settings) for settings in study.settings.values()}) == 1
+    assert set(study.settings) == {"erm", "jtt", "bam_no_aux", "bam", "group_dro"}
+    assert len(study.file.seeds) >= 3
+
+
+def written(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text)
+    return folder / "top.yaml"
+
+
+def test_mappings_are_merged_lists_replaced_and_null_removes(tmp_path):
+    top = written(
+        tmp_path,
+        base="study: base\na: {b: 1, c: [1, 2], d: {e: 3}}\nf: 4\n",
+        middle="extends: base.yaml\nstudy: middle\na: {c: [5], d: {e: 6, g: 7}}\n",
+        top="extends: middle.yaml\nstudy: top\nf: null\na: {b: 8}\n",
+    )
+    assert read_layers(top) == {"study": "top", "a": {"b": 8, "c": [5], "d": {"e": 6, "g": 7}}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("extends: base.yaml\n", "study: is missing; a config that extends another needs a name of its own"),
+        ("extends: bsae.yaml\nstudy: top\n", r"extends: there is no file .*bsae.yaml \(did you mean 'base.yaml'\?\)"),
+        ("extends: [base.yaml]\nstudy: top\n", "expected the name of a file beside it"),
+        ("extends: top.yaml\nstudy: top\n", "extends: top.yaml extends this file in turn"),
+        ("extends: base.yaml\nstudy: top\na: {x: null}\n", r"a.x: null removes a key, and there is none"),
+        ("extends: base.yaml\nstudy: top\nseedz: null\n", r"seedz: null .* none \(did you mean 'seeds'\?\)"),
+    ],
+    ids=["no name", "no file", "not a name", "itself", "null for nothing", "null for a near miss"],
+)
+def test_a_mistake_in_extending_is_said(tmp_path, text, message):
+    top = written(tmp_path, base="study: base\nseeds: [0]\na: {b: 1}\n", top=text)
+    with pytest.raises(ConfigError, match=message):
+        read_layers(top)
+
+
+def test_two_files_that_extend_each_other_are_refused(tmp_path):
+    top = written(tmp_path, other="extends: top.yaml\nstudy: other\n", top="extends: other.yaml\nstudy: top\n")
+    with pytest.raises(ConfigError, match="extends this file in turn"):
+        read_layers(top)
+
+
+def test_several_config_files_do_not_go_with_extends(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    files = ["config/quick/cmnist.yaml", "config/digits.yaml"]
+    with pytest.raises(ConfigError, match="does not go with several config files"):
+        Graph(read_yaml(ROOT / files[0]), ", ".join(files), files)
