@@ -1,6 +1,7 @@
 """The study's steps in order in one process: what Snakemake does, for one method and one seed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bam.data.sources import RawSet
@@ -34,6 +35,23 @@ def run_cells(cells: Sequence[Cell], stage1_runs: Sequence[Run], layout: Layout,
         _final(cell.run, layout, device)
 
 
+def train_run(run: Run, stage1_runs: Mapping[str, Run], layout: Layout, device: str) -> None:
+    """Do one training, a stage 1 from its start; what it builds on must be there, but for the error set."""
+    if run.spec.step == "stage1":
+        _stage1(replace(run, previous=None), stage1_runs, layout, device)
+        return
+    if run.stage1 is not None:
+        _stage1(stage1_runs[run.stage1], stage1_runs, layout, device)
+    _final(run, layout, device)
+
+
+def files_of(run: Run, layout: Layout) -> Stage1Files | TrainFiles:
+    """Return the files of a training."""
+    if run.spec.step == "stage1":
+        return _stage1_files(layout, run.name)
+    return TrainFiles.below(layout.predictions(run.name), layout.weights(run.name), run.spec.keep_weights)
+
+
 def make_data(dataset: DataSet, sources: dict[str, RawSet], layout: Layout) -> None:
     """Fetch, prepare and annotate one data set unless it is there."""
     from bam.data.fetch import fetch
@@ -61,7 +79,7 @@ def choose_and_score(cells: Sequence[Cell], rule: str, study: StudyFile, layout:
     return scored
 
 
-def _stage1(run: Run, by_name: dict[str, Run], layout: Layout, device: str) -> None:
+def _stage1(run: Run, by_name: Mapping[str, Run], layout: Layout, device: str) -> None:
     files = _stage1_files(layout, run.name)
     if not all(path.exists() for path in files.all()):
         previous = None

@@ -13,7 +13,7 @@ StudyResults = Annotated[Path | None, typer.Option(help="Folder of the study's r
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command."""
-    for verb in (run, propose, plan, status, show, doctor, verify, export, predict, spec):
+    for verb in (run, propose, plan, status, show, doctor, verify, rekey, export, predict, spec):
         app.command(name=verb.__name__, rich_help_panel="For people")(verb)
 
 
@@ -146,6 +146,28 @@ def verify(
     made = options.read_plan(config, sources)
     summary, problems = step(made, Layout(data, results or Path("results") / made.study.name))
     _conclude(summary, problems)
+
+
+def rekey(  # noqa: PLR0913  (a verb's options)
+    config: Config,
+    because: Annotated[str, typer.Option(help="Why the change of code changes no result; kept in each record.")],
+    samples: Annotated[int, typer.Option(help="Runs of each step and method to train again and compare.", min=1)] = 1,
+    results: StudyResults = None,
+    data: options.Data = Path("data"),
+    sources: options.Sources = options.DEFAULT_SOURCES,
+    device: options.Device = "cpu",
+) -> None:
+    """Carry finished runs over to the ids of changed code, after training samples of them again, byte for byte."""
+    from bam.data.sources import read_sources
+    from bam.layout import Layout
+    from bam.pipeline import make_data
+    from bam.rekey import rekey as step
+
+    made = options.read_plan(config, sources)
+    layout = Layout(data, results or Path("results") / made.study.name)
+    for dataset in made.datasets.values():
+        make_data(dataset, read_sources(sources), layout)
+    typer.echo(step(made, layout, because, samples, device))
 
 
 def export(  # noqa: PLR0913  (a verb's options)
