@@ -39,6 +39,7 @@ VERBS = (
         "show",
         "doctor",
         "verify",
+        "rekey",
         "export",
         "predict",
         "spec",
