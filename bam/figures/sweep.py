@@ -18,6 +18,11 @@ WORDS = {
     "size": "images in all, training 70 %",
     "batch_size": "batch size, examples",
 }
+VALUES = {
+    ("stage-2 restart", "False"): "One-M: stage 2 goes on",
+    ("stage-2 restart", "True"): "Two-M: stage 2 restarts",
+    ("stage-1 loss", "cross_entropy"): "stage-1 loss: cross-entropy",
+}
 
 
 SHORT = {"auxiliary_coefficient": "λ", "upweight_factor": "µ", "stage1.epochs": "T"}
@@ -153,7 +158,7 @@ def _titles(rows: pd.DataFrame, panels: list[Key]) -> dict[Key, str]:
     for dataset, method, value in panels:
         parts = [style.shorten(looks[method].label, 24)] if several["method"] else []
         parts += [style.shorten(dataset, 24)] if several["dataset"] else []
-        parts += [f"{second} = {style.shorten(value, 24)}"] if second else []
+        parts += [VALUES.get((second, value), f"{second} = {style.shorten(value, 24)}")] if second else []
         found[dataset, method, value] = style.wrap(", ".join(parts), 40)
     return found
 
