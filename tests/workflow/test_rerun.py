@@ -128,7 +128,7 @@ def test_edited_code_of_another_model_plans_nothing(copied):
 
 
 def test_edited_rules_plan_selection_but_no_training(copied):
-    copied.edit("bam/selection.py", "SMALLEST_CELL = 5", "SMALLEST_CELL = 6")
+    copied.edit("bam/error_cells.py", "SMALLEST_CELL = 5", "SMALLEST_CELL = 6")
     planned = copied.planned()
     assert copied.trainings() == {}
     assert planned["select"] == 7

@@ -113,7 +113,8 @@ def test_every_method_is_tried_but_the_one_that_trains_on_groups():
 
 
 def test_every_label_only_rule_is_tried():
-    assert set(catalogue.names("rule")) | {"worst_error_group"} == set(GROUP_FREE_RULES)
+    by_cells = {f"worst_error_group{how}" for how in ("", "_own", "_least", "_vote")}
+    assert set(catalogue.names("rule")) | by_cells == set(GROUP_FREE_RULES)
 
 
 def test_no_run_that_trains_without_groups_names_any(finished):
