@@ -2,7 +2,7 @@
 
 The epochs of a run compare on the cells of its own stage 1. Settings whose stage 1 differ have different
 cells, so their own scores do not compare: one that misses nothing has no hard cell at all. The rules
-below differ in the cells on which they compare; docs/log.md has the experiment that chose among them.
+below differ in the cells on which they compare; docs/log.md has the experiment that compares them.
 """
 
 import numpy as np
