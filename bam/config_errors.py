@@ -61,6 +61,10 @@ def _explain(problem: Any, fields: list[str]) -> str:
         text = f"{seen!r} is text in YAML, not a number; write {_as_yaml_number(seen)}"
     elif kind == "literal_error" and isinstance(seen, str):
         text = _no_such(seen, context["expected"])
+    elif kind == "model_type":
+        text = f"{seen!r} is not allowed: should be a mapping of keys"
+    elif kind == "value_error" and isinstance(seen, dict):
+        text = problem["msg"].removeprefix("Value error, ")
     else:
         text = f"{seen!r} is not allowed: {problem['msg'].removeprefix('Value error, ').removeprefix('Input ')}"
     return text

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from bam.errors import ConfigError
 from bam.strict import Strict
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ def build(settings: Settings, input_shape: tuple[int, ...], n_classes: int) -> "
     input_shape
         (channels, height, width); height and width at least 4, without padding at least 16.
 
+    Raises
+    ------
+    ConfigError
+        If the images are smaller.
+
     References
     ----------
     LeCun et al. 1998; there with average pooling and tanh.
@@ -40,6 +46,11 @@ def build(settings: Settings, input_shape: tuple[int, ...], n_classes: int) -> "
     channels, *sides = input_shape
     for _ in range(2):
         sides = [(side - 4 + 2 * settings.padding) // 2 for side in sides]
+    if min(sides) < 1:
+        raise ConfigError(
+            f"model: lenet with padding {settings.padding} does not fit images of {input_shape[1]} x {input_shape[2]} "
+            "pixels; use padding 2, or the mlp"
+        )
     layers = nn.Sequential(
         nn.Conv2d(channels, 6, kernel_size=5, padding=settings.padding),
         nn.MaxPool2d(2),

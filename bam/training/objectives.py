@@ -111,8 +111,9 @@ class AuxiliaryObjective:
 class GroupDroObjective:
     """Online Group-DRO (Sagawa et al. 2020, Algorithm 1).
 
-    q starts uniform; each step q_g <- q_g exp(η (ℓ_g + K/√n_g)), normalised, then the loss is
-    Σ_g q_g ℓ_g, ℓ_g the batch's mean cross-entropy in group g (0 if absent).
+    q starts uniform over the groups that have an example (a declared empty one has no weight); each
+    step q_g <- q_g exp(η (ℓ_g + K/√n_g)), normalised, then the loss is Σ_g q_g ℓ_g, ℓ_g the batch's
+    mean cross-entropy in group g (0 if absent).
     """
 
     def __init__(self, settings: GroupDro, groups_n: Tensor, n_groups: int) -> None:
@@ -120,7 +121,8 @@ class GroupDroObjective:
         self.step_size = settings.step_size
         self.groups_n = groups_n
         self.adjustment_G = settings.adjustment / counts_G.clamp(min=1).sqrt()
-        self.weights_G = torch.full((n_groups,), 1 / n_groups, device=groups_n.device)
+        present_G = (counts_G > 0).to(torch.float32)
+        self.weights_G = present_G / present_G.sum()
 
     def loss(self, logits_BC: Tensor, labels_B: Tensor, index_B: Tensor) -> Tensor:
         """Update the group weights from the batch, then return the weighted loss."""

@@ -110,6 +110,27 @@ def test_a_flip_rate_out_of_range_is_refused_under_its_key(value):
         read({**COLORED, "flip_rate": value}, [Path("nowhere")])
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size": 1000, "class_ratio": 10000.0}, "class 1 in green would have 0, 0, 0 images in train, val and test"),
+        ({"size": 100, "flip_rate": 0.01}, "class 0 in green would have 0, 0, 0 images"),
+        ({"size": 200, "flip_rate": [0.1, 0.02]}, "class 1 in red would have 1, 1, 0 images"),
+    ],
+    ids=["a class without images", "rounded to none", "none in validation"],
+)
+def test_a_group_that_counts_leave_empty_is_refused_before_anything_is_read(changes, message):
+    with pytest.raises(ConfigError, match=f"^--settings: {message}"):
+        read({**COLORED, **changes}, [Path("nowhere")])
+
+
+def test_correlations_that_leave_a_validation_group_empty_are_refused():
+    with pytest.raises(ConfigError, match=r"correlation 0\.9999 leaves a class 1 validation images for 4 groups"):
+        read({**SPUCO, "correlation": 0.9999}, [Path("nowhere")])
+    with pytest.raises(ConfigError, match=r"correlation 0\.9999 leaves a minority group no validation image; .* 1\.0"):
+        read({**DOMINOES, "correlation": 0.9999}, [Path("nowhere")] * 2)
+
+
 # Five classes
 
 

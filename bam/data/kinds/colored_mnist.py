@@ -51,6 +51,22 @@ class Settings(Strict):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _leaves_no_group_empty_by_chance(self) -> "Settings":
+        """Let a group be empty only where its rate is 0: no class, and no group that rounding has emptied."""
+        for (label, color), counts in self.cells().items():
+            if min(counts) == 0 and (label == color or self.rates[label] > 0):
+                raise ValueError(
+                    f"class {label} in {COLORS[color]} would have {', '.join(map(str, counts))} images in train, val "
+                    "and test; raise size, or make rates and class_ratio less uneven"
+                )
+        return self
+
+    @property
+    def rates(self) -> list[float]:
+        """Flip rate of class 0 and of class 1."""
+        return self.flip_rate if isinstance(self.flip_rate, list) else [self.flip_rate] * 2
+
     @property
     def class_sizes(self) -> tuple[int, int]:
         """Images of class 0 and of class 1."""
@@ -59,9 +75,8 @@ class Settings(Strict):
 
     def cells(self) -> dict[tuple[int, int], list[int]]:
         """Return (class, colour) -> number of images in train, val and test, before label noise."""
-        rates = self.flip_rate if isinstance(self.flip_rate, list) else [self.flip_rate] * 2
         found = {}
-        for label, (n, rate) in enumerate(zip(self.class_sizes, rates, strict=True)):
+        for label, (n, rate) in enumerate(zip(self.class_sizes, self.rates, strict=True)):
             n_flipped = round(rate * n)
             found[label, label] = cut(n - n_flipped, SHARES)
             found[label, 1 - label] = cut(n_flipped, SHARES)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bam.data.draws import attributes_with_counts, balanced_attributes
 from bam.data.examples import SPLITS, Examples, Sizes, Split, SplitExamples
@@ -34,6 +34,15 @@ class Settings(Strict):
     kind: Literal["dominoes"]
     correlation: float = Field(gt=0.5, le=1, description="share of a class with its own digit, train and val")
     data_seed: int = Field(ge=0, description="seed of the draw and of the pairs, or `per_seed`")
+
+    @model_validator(mode="after")
+    def _is_one_or_leaves_every_group_an_image(self) -> "Settings":
+        n_left = PER_CLASS["val"] - round(self.correlation * PER_CLASS["val"])
+        if n_left == 0 and self.correlation < 1:
+            raise ValueError(
+                f"correlation {self.correlation:g} leaves a minority group no validation image; lower it, or write 1.0"
+            )
+        return self
 
 
 def sizes(settings: Settings) -> Sizes:
@@ -59,14 +68,13 @@ def read_examples(raw: Mapping[str, Path], settings: Settings) -> Examples:
         If a raw file is not what MNIST's or Fashion-MNIST's is.
     """
     splits: dict[Split, SplitExamples] = {}
-    for part, names in (("train", ("train", "val")), ("t10k", ("test",))):
+    parts: tuple[tuple[str, tuple[Split, ...]], ...] = (("train", ("train", "val")), ("t10k", ("test",)))
+    for part, names in parts:
         garments, digits = read_labelled(raw["fashion-mnist"], part), read_labelled(raw["mnist"], part)
         generator = numpy_generator(settings.data_seed, f"draw/{part}")
         coats, dresses = (generator.permutation(np.flatnonzero(garments.classes == k)) for k in GARMENTS.values())
         by_digit = [generator.permutation(np.flatnonzero(digits.classes == k)) for k in (0, 1)]
-        for split in SPLITS:
-            if split not in names:
-                continue
+        for split in names:
             n = PER_CLASS[split]
             # Each image is used once: what a split takes is cut off.
             rows, coats, dresses = np.concatenate([coats[:n], dresses[:n]]), coats[n:], dresses[n:]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bam.data.digit_pairs import CLASSES, class_counts, read_splits
 from bam.data.draws import attributes_with_counts, balanced_attributes
@@ -28,6 +28,7 @@ PER_SEED_DRAW = (
     "seeds, in other colours, so intervals over seeds omit part of the sampling error"
 )
 CORNER = {"large": 28, "medium": 4, "small": 2}
+N_OTHERS = len(HUES) - 1
 
 
 class Settings(Strict):
@@ -37,6 +38,16 @@ class Settings(Strict):
     difficulty: Literal["large", "medium", "small"] = Field(description="how much of the background is coloured")
     correlation: float = Field(gt=0.2, lt=1, description="ρ, share of a class in its own colour, train and val")
     data_seed: int = Field(ge=0, description="seed of the split and the colours, or `per_seed`")
+
+    @model_validator(mode="after")
+    def _leaves_every_group_an_image(self) -> "Settings":
+        fewest = min(n - math.floor(self.correlation * n) for n in class_counts()["val"])
+        if fewest < N_OTHERS:
+            raise ValueError(
+                f"correlation {self.correlation:g} leaves a class {fewest} validation images for {N_OTHERS} groups; "
+                "lower it"
+            )
+        return self
 
 
 def sizes(settings: Settings) -> Sizes:
