@@ -36,7 +36,7 @@ def describe(plan: Plan, layout: Layout) -> str:
     sizes = {run.dataset.data_id: _sizes(run.dataset.settings) for run in _runs(plan)}
     rates = {key: _measure(plan, size) for key, size in {_shape(s): s for s in sizes.values()}.items()}
     lines = [
-        f"study {plan.study.name}: {len(plan.datasets)} prepared data sets, {len(plan.stage1)} stage-1 runs, "
+        f"study {plan.study.name}: {len(sizes)} prepared data sets, {len(plan.stage1)} stage-1 runs, "
         f"{len(plan.trainings)} final trainings, {len(plan.arms)} arms",
         f"{'step':8} {'runs':>6} {'to do':>6} {'core-hours to do':>17} {'disk, MB':>9} {'memory a run, MB':>17}",
     ]

@@ -47,7 +47,7 @@ class Graph:
         self.raw_sets = read_sources(SOURCES)
         self.plan = make_plan(self.study, self.raw_sets)
         self.layout = Layout(Path("data"), Path("results") / self.study.name)
-        self.by_groups_id = {data.groups_id: data for data in self.plan.datasets.values()}
+        self.by_data_id = {data.data_id: data for data in self.plan.datasets.values()}
         self.weights = tuple(f"{rule}.safetensors" for rule in self.study.file.keep_weights)
 
     # Data
@@ -65,24 +65,24 @@ class Graph:
 
     def data_settings(self, data_id: str) -> str:
         """Return the resolved settings of prepared data as JSON."""
-        return canonical_json(self.plan.datasets[data_id].settings)
+        return canonical_json(self.by_data_id[data_id].array_settings)
 
     def group_settings(self, groups_id: str) -> str:
         """Return the resolved settings of groups as JSON."""
-        return canonical_json(self.by_groups_id[groups_id].settings)
+        return canonical_json(self.plan.datasets[groups_id].settings)
 
     def raw_options(self, an_id: str) -> str:
         """Return the options that name the folders of raw files behind prepared data or groups."""
-        dataset = self.plan.datasets.get(an_id) or self.by_groups_id[an_id]
+        dataset = self.by_data_id.get(an_id) or self.plan.datasets[an_id]
         return " ".join(f"--raw {self.layout.raw(raw)}" for raw in dataset.raw)
 
     def raw_for_prepare(self, data_id: str) -> list[str]:
         """Return what `prepare` needs."""
-        return self.fetched(self.plan.datasets[data_id], self.layout.prepared(data_id), SPLIT_FILES)
+        return self.fetched(self.by_data_id[data_id], self.layout.prepared(data_id), SPLIT_FILES)
 
     def raw_for_annotate(self, groups_id: str) -> list[str]:
         """Return what `annotate` needs."""
-        return self.fetched(self.by_groups_id[groups_id], self.layout.groups(groups_id), GROUP_FILES)
+        return self.fetched(self.plan.datasets[groups_id], self.layout.groups(groups_id), GROUP_FILES)
 
     # Training
 

@@ -64,7 +64,7 @@ def make_data(dataset: DataSet, sources: dict[str, RawSet], layout: Layout) -> N
         for raw, folder in zip(dataset.raw, folders, strict=True):
             fetch(raw, sources[raw], folder)
     if any(missing):
-        prepare(dict(dataset.settings), folders, prepared)
+        prepare(dict(dataset.array_settings), folders, prepared)
     if any(unannotated):
         annotate(dict(dataset.settings), folders, groups)
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bam import catalogue
+from bam.catalogue import suggestion
 from bam.code_digest import digest
+from bam.data.raw import contents_of, raw_names
 from bam.data.sources import RawSet
 from bam.errors import ConfigError
 from bam.files import canonical_json, short_hash
@@ -28,12 +30,19 @@ _digest = functools.cache(digest)  # each run of a plan asks for one of a few
 
 @dataclass(frozen=True)
 class DataSet:
-    """One prepared data set and its groups: ids, the raw sets and the settings they come from."""
+    """One prepared data set and its groups: ids, the raw sets and the settings they come from.
+
+    Attributes
+    ----------
+    settings : all of them, as groups are made from
+    array_settings : those that the arrays are made from; two data sets may share arrays and differ in groups
+    """
 
     data_id: str
     groups_id: str
     raw: tuple[str, ...]
     settings: Mapping[str, Any]
+    array_settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,7 @@ class Plan:
 
     Attributes
     ----------
+    datasets : id of groups -> data set
     error_sets : name of an error set -> the stage-1 run whose predictions give it
     """
 
@@ -112,7 +122,7 @@ def make_plan(study: Study, sources: Mapping[str, RawSet]) -> Plan:
     return Plan(
         study=study,
         arms=all_arms,
-        datasets={cell.run.dataset.data_id: cell.run.dataset for cell in cells},
+        datasets={cell.run.dataset.groups_id: cell.run.dataset for cell in cells},
         stage1=stage1,
         error_sets={run.error_set: run for run in stage1.values() if run.error_set},
         trainings={cell.run.name: cell.run for cell in cells},
@@ -129,15 +139,19 @@ def data_set(settings: dict[str, Any], sources: Mapping[str, RawSet]) -> DataSet
         If its raw set is not in `config/datasets.yaml`.
     """
     kind = str(settings["kind"])
-    raws: tuple[str, ...] = catalogue.load("kind", kind, "kind").RAW
+    module = catalogue.load("kind", kind, "kind")
+    raws = raw_names(module, settings)
     for raw in raws:
         if raw not in sources:
-            raise ConfigError(f"config/datasets.yaml: has no raw set {raw!r}, which {kind} is made from")
-    contents = {raw: {name: file.sha256 for name, file in sources[raw].files.items()} for raw in raws}
-    ids = {
-        step: f"{kind}-{short_hash([settings, contents, _code(step, kind=kind)])}" for step in ("prepare", "annotate")
-    }
-    return DataSet(ids["prepare"], ids["annotate"], raws, settings)
+            near = suggestion(raw, sources)
+            raise ConfigError(f"config/datasets.yaml: has no raw set {raw!r}, which {kind} is made from{near}")
+    contents: dict[str, Any] = {raw: contents_of(sources[raw]) for raw in raws}
+    if hasattr(module, "fingerprint"):
+        contents["own"] = module.fingerprint(settings)
+    arrays = {key: value for key, value in settings.items() if key not in getattr(module, "GROUP_SETTINGS", ())}
+    data_id = f"{kind}-{short_hash([arrays, contents, _code('prepare', kind=kind)])}"
+    groups_id = f"{kind}-{short_hash([settings, contents, _code('annotate', kind=kind)])}"
+    return DataSet(data_id, groups_id, raws, settings, arrays)
 
 
 def _code(step: str, **named: str) -> str:

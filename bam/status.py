@@ -14,7 +14,7 @@ def status(plan: Plan, layout: Layout) -> str:
     """Return, per step, done of total; runs that are marked failed; tails of logs that end in an error."""
     choices = [(arm.name, *choice) for arm in plan.arms for choice in arm.choices()]
     wanted = {
-        "prepared data": [layout.prepared(d) / "manifest.json" for d in plan.datasets],
+        "prepared data": [layout.prepared(d.data_id) / "manifest.json" for d in plan.datasets.values()],
         "stage 1": [layout.predictions(run) / "record.json" for run in plan.stage1],
         "final trainings": [layout.predictions(run) / "record.json" for run in plan.trainings],
         "selections": [layout.selection(*choice) for choice in choices],

@@ -33,4 +33,4 @@ def write_groups(examples: Examples, folder: Path) -> None:
         write_split(folder / f"{split}.csv", SplitGroups(part.attributes, membership, labels), names)
     write_samples(examples, folder)
     minority = tuple(pair in examples.minority for pair in examples.pairs)
-    write_scheme(folder, GroupScheme(names, minority, declared_empty, True, counts))
+    write_scheme(folder, GroupScheme(names, minority, declared_empty, examples.is_partition, counts))

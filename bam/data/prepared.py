@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -21,8 +22,11 @@ class Manifest:
 
     Attributes
     ----------
-    input_shape : shape of one example, (channels, height, width)
-    mean, std : per channel, of pixels scaled to [0, 1], measured on train
+    kind : image or text
+    input_shape : shape of one example, (channels, height, width), or (tokens,) for text
+    mean, std : per channel, of pixels scaled to [0, 1], measured on train or the data set's own; none for text
+    pad_id, vocab_size : for text, the token id of padding and the number of ids
+    has_segments : for text, whether `segments.npy` lies beside the token ids
     class_names : one a class
     sizes : split -> number of examples
     files : relative name -> (bytes, SHA-256)
@@ -36,6 +40,10 @@ class Manifest:
     sizes: Mapping[str, int]
     files: Mapping[str, tuple[int, str]]
     settings: Mapping[str, object]
+    kind: Literal["image", "text"] = "image"
+    pad_id: int | None = None
+    vocab_size: int | None = None
+    has_segments: bool = False
 
     @property
     def n_classes(self) -> int:
@@ -50,21 +58,26 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         if content["schema"] != SCHEMA:
             raise DataError(f"{path}: holds schema {content['schema']!r}, expected {SCHEMA!r}")
+        is_image = content["kind"] == "image"
         return Manifest(
             input_shape=tuple(content["input_shape"]),
-            mean=tuple(content["mean"]),
-            std=tuple(content["std"]),
+            mean=tuple(content["mean"]) if is_image else (),
+            std=tuple(content["std"]) if is_image else (),
             class_names=tuple(content["class_names"]),
             sizes=content["sizes"],
             files={name: (entry["bytes"], entry["sha256"]) for name, entry in content["files"].items()},
             settings=content["settings"],
+            kind="image" if is_image else "text",
+            pad_id=None if is_image else content["pad_id"],
+            vocab_size=None if is_image else content["vocab_size"],
+            has_segments=not is_image and content["has_segments"],
         )
     except (KeyError, TypeError) as error:
         raise DataError(f"{path}: lacks {error}; delete it to have it made again") from error
 
 
 def open_inputs(folder: Path, manifest: Manifest, split: Split) -> np.ndarray:
-    """Return a split's inputs, uint8 of shape (n, *input_shape), memory-mapped copy-on-write.
+    """Return a split's inputs, memory-mapped copy-on-write: uint8 images or int32 token ids, (n, *input_shape).
 
     Raises
     ------
@@ -72,6 +85,11 @@ def open_inputs(folder: Path, manifest: Manifest, split: Split) -> np.ndarray:
         If the file is missing or is not what the manifest describes.
     """
     return _open(folder, manifest, f"{split}/inputs.npy", (manifest.sizes[split], *manifest.input_shape))
+
+
+def open_segments(folder: Path, manifest: Manifest, split: Split) -> np.ndarray:
+    """Return which of its two texts each token is of, uint8 of shape (n, tokens); DataError as `open_inputs`."""
+    return _open(folder, manifest, f"{split}/segments.npy", (manifest.sizes[split], *manifest.input_shape))
 
 
 def open_labels(folder: Path, manifest: Manifest, split: Split) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 from bam import catalogue
 from bam.config_errors import validated
 from bam.data.examples import Examples
+from bam.data.raw import raw_names
 from bam.errors import ConfigError
 
 
@@ -16,7 +17,7 @@ def read(settings: dict[str, Any], raw: Sequence[Path]) -> Examples:
     Parameters
     ----------
     raw
-        Folders of the kind's raw sets, in the order of its `RAW`.
+        Folders of the kind's raw sets, in the order of `bam.data.raw.raw_names`.
 
     Raises
     ------
@@ -26,7 +27,7 @@ def read(settings: dict[str, Any], raw: Sequence[Path]) -> Examples:
         If a raw file is missing or is not what it should be.
     """
     module = catalogue.load("kind", settings["kind"], "--settings: kind")
-    names: tuple[str, ...] = module.RAW
+    names = raw_names(module, settings)
     if len(raw) != len(names):
         raise ConfigError(
             f"--raw: {settings['kind']} is made from {len(names)} raw set(s), {', '.join(names)}; "

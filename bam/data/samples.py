@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bam.data.examples import Examples
+from bam.data.rows import as_rows
 from bam.errors import DataError
 from bam.files import read_npz, write_npz
 
@@ -30,14 +31,19 @@ class Samples:
 
 
 def write_samples(examples: Examples, folder: Path) -> None:
-    """Write the first `PER_GROUP` training images of each group, in file order; an empty group has none."""
-    inputs = examples.splits["train"].inputs
+    """Write the first `PER_GROUP` training images of each group, in file order; an empty group has none.
+
+    Text has no images: its samples are the token ids, which no figure shows.
+    """
+    rows = as_rows(examples.splits["train"].inputs)
+    shape, dtype = rows.shapes["inputs"]
     membership = examples.membership("train")
-    arrays = {
-        f"group_{group}": inputs[np.flatnonzero(membership[:, group])[:PER_GROUP]]
-        for group in range(membership.shape[1])
-    }
-    write_npz(folder / FILE, SCHEMA, {"pairs": np.array(examples.pairs, dtype=np.int64), **arrays})
+    arrays = {}
+    for group in range(membership.shape[1]):
+        first = np.flatnonzero(membership[:, group])[:PER_GROUP].tolist()
+        images = [rows.read(k, k + 1)["inputs"] for k in first]
+        arrays[f"group_{group}"] = np.concatenate(images) if images else np.zeros((0, *shape), dtype=dtype)
+    write_npz(folder / FILE, SCHEMA, {"pairs": np.array(examples.pairs, dtype=np.int64).reshape(-1, 2), **arrays})
 
 
 def read_samples(folder: Path, counts: Sequence[int]) -> Samples:
