@@ -1,5 +1,6 @@
 """From a RunSpec and arrays to a Trainer."""
 
+import math
 import os
 from dataclasses import dataclass
 
@@ -10,12 +11,14 @@ from torch import nn
 from bam import catalogue
 from bam.data.prepared import Manifest
 from bam.errors import RunError
-from bam.recipe import RunSpec, Training
-from bam.training.inputs import ImageInputs
+from bam.recipe import PrecisionName, RunSpec, Training
+from bam.training.inputs import Inputs
 from bam.training.loop import Trainer
 from bam.training.objectives import build_objective
 from bam.training.optimizers import Optimizer
+from bam.training.precision import Precision
 from bam.training.sampling import build_order
+from bam.training.schedule import learning_rate
 from bam.training.streams import global_stream
 
 
@@ -40,12 +43,13 @@ def build_model(spec: RunSpec, manifest: Manifest) -> nn.Module:
 def build_trainer(  # noqa: PLR0913  (a training is just these)
     training: Training,
     model: nn.Module,
-    inputs: ImageInputs,
+    inputs: Inputs,
     labels: np.ndarray,
     n_classes: int,
     *,
     seed: int,
     extras: Extras,
+    precision: PrecisionName = "float32",
 ) -> Trainer:
     """Return a Trainer at its first step, on the device of the inputs.
 
@@ -56,15 +60,19 @@ def build_trainer(  # noqa: PLR0913  (a training is just these)
     device = inputs.device
     model.to(device)
     groups_n = None if extras.groups is None else torch.from_numpy(extras.groups).to(device)
+    order = build_order(training, len(labels), seed, extras.error_set, extras.groups)
+    n_steps = training.epochs * math.ceil(len(order(1)) / training.batch_size)
     return Trainer(
         model=model,
         optimizer=Optimizer(model, training.optimizer),
         objective=build_objective(training, len(labels), n_classes, groups_n, extras.n_groups, device),
         inputs=inputs,
         labels_n=torch.from_numpy(np.asarray(labels)).to(device),
-        order=build_order(training, len(labels), seed, extras.error_set, extras.groups),
+        order=order,
         batch_size=training.batch_size,
         seed=seed,
+        rate=learning_rate(training.optimizer, n_steps),
+        precision=Precision(precision, device),
     )
 
 
