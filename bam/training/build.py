@@ -3,17 +3,19 @@
 import math
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from bam import catalogue
 from bam.data.prepared import Manifest
-from bam.errors import RunError
+from bam.errors import DataError, RunError
+from bam.pretrained import RECORD
 from bam.recipe import PrecisionName, RunSpec, Training
 from bam.training.inputs import Inputs
 from bam.training.loop import Trainer
+from bam.training.network import form_of, network
 from bam.training.objectives import build_objective
 from bam.training.optimizers import Optimizer
 from bam.training.precision import Precision
@@ -31,12 +33,21 @@ class Extras:
     n_groups: int = 0
 
 
-def build_model(spec: RunSpec, manifest: Manifest) -> nn.Module:
-    """Return the model that the spec names, initialised from (seed, "init")."""
-    module = catalogue.load("model", str(spec.model["name"]), "model.name")
-    settings = module.Settings.model_validate(spec.model)
+def build_model(spec: RunSpec, manifest: Manifest, pretrained: Path | None = None) -> nn.Module:
+    """Return the model that the spec names: what is fresh in it comes from (seed, "init").
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `bam.training.network.network`; also if the spec names pretrained weights that are not given.
+    """
+    if spec.pretrained is not None and (pretrained is None or not (pretrained / RECORD).exists()):
+        seen = f"{pretrained} is none" if pretrained else "none is given"
+        raise DataError(f"{spec.method} starts from {spec.pretrained}: give --pretrained <its folder>; {seen}")
     with global_stream(spec.seed, "init"):
-        model: nn.Module = module.build(settings, manifest.input_shape, manifest.n_classes)
+        model = network(spec.model, form_of(manifest), pretrained)
+    if spec.compile:
+        model.compile()
     return model
 
 
