@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bam.data.examples import Split
-from bam.data.prepared import Manifest, open_inputs
+from bam.data.prepared import Manifest, open_inputs, open_segments
 
 # A token becomes the widest layer of a network; 768 floats is BERT base's.
 TOKEN_BYTES = 4 * 768
@@ -127,9 +127,25 @@ class TextInputs:
         return int(used[-1]) + 1 if len(used) else 1
 
 
-def open_split(folder: Path, manifest: Manifest, split: Split, device: torch.device) -> ImageInputs:
-    """Return a split's inputs, of whatever kind its manifest says; DataError as `open_inputs`."""
-    return image_inputs(open_inputs(folder, manifest, split), manifest, device)
+def open_split(folder: Path, manifest: Manifest, split: Split, device: torch.device, *, trim: bool = True) -> Inputs:
+    """Return a split's inputs, of whatever kind its manifest says.
+
+    Parameters
+    ----------
+    trim
+        Whether columns that are padding in all rows of a batch of texts are left out.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or is not what the manifest describes.
+    """
+    array = open_inputs(folder, manifest, split)
+    if manifest.kind == "image":
+        return image_inputs(array, manifest, device)
+    assert manifest.pad_id is not None
+    segments = open_segments(folder, manifest, split) if manifest.has_segments else None
+    return TextInputs(array, segments, manifest.pad_id, device, trim=trim)
 
 
 def image_inputs(array: np.ndarray, manifest: Manifest, device: torch.device) -> ImageInputs:

@@ -35,6 +35,11 @@ def form_of(manifest: Manifest) -> Form:
     return Form(manifest.kind, manifest.input_shape, manifest.n_classes, manifest.pad_id, manifest.vocab_size)
 
 
+def trims_padding(model: Mapping[str, Any]) -> bool:
+    """Return whether a `model:` entry leaves out columns that are padding in a whole batch of texts."""
+    return bool(model.get("trim_padding", True))
+
+
 def network(model: Mapping[str, Any], form: Form, pretrained: Path | None = None) -> nn.Module:
     """Return a network whose fresh weights come from torch's global generator.
 
