@@ -1,7 +1,6 @@
 """Pretrained weights in a network with a fresh head.
 
-The settings of the models that can have them, and how a state is loaded into all but the head. The
-head is found by its shape: what has another one when the network is built for one class more.
+The head is found by its shape: what has another one when the network is built for one class more.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,27 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bam.errors import ConfigError, DataError
-from bam.strict import Strict
+from bam.model_settings import WEIGHTS
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
 MAX_NAMED = 3
-
-
-class Settings(Strict):
-    """The settings of a model that may start from pretrained weights."""
-
-    def weights_source(self) -> str | None:
-        """Return a raw set, a path, or a hub name with @revision; None if nothing is pretrained."""
-        raise NotImplementedError
-
-    @property
-    def is_language_model(self) -> bool:
-        """Whether the weights come with the configuration of a Hugging Face model."""
-        return False
 
 
 def image_network(
@@ -60,7 +44,7 @@ def image_network(
         other = larger.state_dict()
         head = [name for name, tensor in network.state_dict().items() if tensor.shape != other[name].shape]
         load_body(network, _read(pretrained / WEIGHTS), head, pretrained)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return network.to(memory_format=torch.channels_last)
 
 
 def load_body(network: "nn.Module", state: Mapping[str, "Tensor"], head: list[str], where: Path) -> None:

@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bam import catalogue
 from bam.data.examples import Sizes
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import torch
 
 JOB_OVERHEAD_S = 2.0  # interpreter, import of torch, Snakemake's own work
-N_TIMED_STEPS = 20
+MOST_TIMED_STEPS, TIMED_S = 20, 5.0
+TIMED_BYTES, FEWEST_TIMED_ROWS = 4 << 20, 8  # large inputs are timed in smaller batches
 INTERPRETER_BYTES = 400e6
 FLOAT_BYTES = 4
 
@@ -51,8 +52,8 @@ def describe(plan: Plan, layout: Layout) -> str:
         memory = max(cost.memory_bytes for cost in costs.values()) / 1e6
         lines.append(f"{step:8} {len(runs):6} {len(to_do):6} {hours:17.3f} {disk:9.1f} {memory:17.0f}")
     lines.append(
-        f"time: {N_TIMED_STEPS} steps of each shape measured here on {plan.study.file.threads} thread(s), plus "
-        f"{JOB_OVERHEAD_S:g} s a job; error sets taken to be as large as the minority groups"
+        f"time: up to {MOST_TIMED_STEPS} steps of each shape measured here on {plan.study.file.threads} thread(s), "
+        f"plus {JOB_OVERHEAD_S:g} s a job; error sets taken to be as large as the minority groups"
     )
     return "\n".join(lines)
 
@@ -75,36 +76,49 @@ def _measure(plan: Plan, sizes: Sizes) -> tuple[float, float, int]:
     """Return seconds a training example, seconds a predicted example, and the number of parameters."""
     import torch
 
+    from bam.training.inputs import TOKEN_BYTES
+
     torch.set_num_threads(plan.study.file.threads)
-    settings = plan.study.file.model
-    module = catalogue.load("model", str(settings["name"]), "model.name")
-    model: torch.nn.Module = module.build(module.Settings.model_validate(settings), sizes.input_shape, sizes.n_classes)
-    batch_size = min(run.spec.training.batch_size for run in _runs(plan))
-    x_B = torch.zeros(batch_size, *sizes.input_shape)
+    model = _network(plan, sizes)
+    is_text = len(sizes.input_shape) == 1
+    most = TIMED_BYTES // (math.prod(sizes.input_shape) * (TOKEN_BYTES if is_text else FLOAT_BYTES))
+    batch_size = min(max(FEWEST_TIMED_ROWS, most), *(run.spec.training.batch_size for run in _runs(plan)))
+    x_B = torch.ones(batch_size, *sizes.input_shape, dtype=torch.int64 if is_text else torch.float32)
     labels_B = torch.zeros(batch_size, dtype=torch.int64)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    _steps(model, optimizer, x_B, labels_B)  # the first steps set things up
-    start = time.perf_counter()
-    _steps(model, optimizer, x_B, labels_B)
-    training = (time.perf_counter() - start) / (N_TIMED_STEPS * batch_size)
+
+    def train() -> None:
+        optimizer.zero_grad()
+        torch.autograd.backward(torch.nn.functional.cross_entropy(model(x_B), labels_B))
+        optimizer.step()
+
+    train()  # the first step sets things up
+    training = _seconds(train) / batch_size
     with torch.inference_mode():
-        start = time.perf_counter()
-        for _ in range(N_TIMED_STEPS):
-            model(x_B)
-    predicting = (time.perf_counter() - start) / (N_TIMED_STEPS * batch_size)
+        predicting = _seconds(lambda: model(x_B)) / batch_size
     return training, predicting, sum(p.numel() for p in model.parameters())
 
 
-def _steps(
-    model: "torch.nn.Module", optimizer: "torch.optim.Optimizer", x_B: "torch.Tensor", labels_B: "torch.Tensor"
-) -> None:
-    import torch
-    from torch.nn import functional
+def _network(plan: Plan, sizes: Sizes) -> "torch.nn.Module":
+    """Return the study's network, with fresh weights; a checkpoint that is not there yet is taken to be BERT base."""
+    from bam.training.network import Form, network
 
-    for _ in range(N_TIMED_STEPS):
-        optimizer.zero_grad()
-        torch.autograd.backward(functional.cross_entropy(model(x_B), labels_B))
-        optimizer.step()
+    model = dict(plan.study.file.model)
+    if model["name"] == "huggingface" and "checkpoint" in model:
+        model = {"name": "huggingface", "config": {"model_type": "bert"}}
+    elif "pretrained" in model:
+        model["pretrained"] = None
+    kind: Literal["image", "text"] = "text" if len(sizes.input_shape) == 1 else "image"
+    return network(model, Form(kind, sizes.input_shape, sizes.n_classes, pad_id=0))
+
+
+def _seconds(step: Callable[[], object]) -> float:
+    """Return the mean time of a step, over as many as fit into a few seconds."""
+    start, n_steps = time.perf_counter(), 0
+    while n_steps < MOST_TIMED_STEPS and (n_steps == 0 or time.perf_counter() - start < TIMED_S):
+        step()
+        n_steps += 1
+    return (time.perf_counter() - start) / n_steps
 
 
 def _cost(run: Run, sizes: Sizes, training_s: float, predicting_s: float, n_parameters: int) -> Cost:

@@ -70,7 +70,7 @@ def make_data(dataset: DataSet, sources: dict[str, RawSet], layout: Layout) -> N
         annotate(dict(dataset.settings), folders, groups)
 
 
-def make_pretrained(weights: Pretrained, sources: dict[str, RawSet], sources_file: Path, layout: Layout) -> None:
+def make_pretrained(weights: Pretrained, sources: dict[str, RawSet], layout: Layout) -> None:
     """Take pretrained weights over unless they are there."""
     from bam.data.fetch import fetch
     from bam.steps.pretrained import pretrained
@@ -81,7 +81,7 @@ def make_pretrained(weights: Pretrained, sources: dict[str, RawSet], sources_fil
     raw = None if weights.raw is None else layout.raw(weights.raw)
     if weights.raw is not None and raw is not None:
         fetch(weights.raw, sources[weights.raw], raw)
-    pretrained(weights.model, raw, sources_file, folder)
+    pretrained(weights.model, raw, sources, folder)
 
 
 def choose_and_score(cells: Sequence[Cell], rule: str, study: StudyFile, layout: Layout) -> Path:

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bam import backbone, catalogue
+from bam import catalogue
 from bam.catalogue import suggestion
 from bam.code_digest import digest
 from bam.config_errors import validated
 from bam.data.sources import RawSet
 from bam.errors import ConfigError, DataError
 from bam.files import sha256_file, short_hash
+from bam.model_settings import CONFIG, WEIGHTS, PretrainedSettings
 
 RECORD = "pretrained.json"
-FILES = (backbone.WEIGHTS, backbone.CONFIG, RECORD)
+FILES = (WEIGHTS, CONFIG, RECORD)
 STEP_MODULE = "bam.steps.pretrained"
 FOREIGN = (".pth", ".pt", ".bin")
 TOKENIZER_FILES = ("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
@@ -73,7 +74,7 @@ def find(model: Mapping[str, Any], sources: Mapping[str, RawSet]) -> Pretrained 
         If `pretrained` or `checkpoint` names nothing.
     """
     settings = model_settings(model)
-    if not isinstance(settings, backbone.Settings):
+    if not isinstance(settings, PretrainedSettings):
         return None
     named = settings.weights_source()
     if named is None:
@@ -88,7 +89,7 @@ def find(model: Mapping[str, Any], sources: Mapping[str, RawSet]) -> Pretrained 
 def needs_configuration(model: Mapping[str, Any]) -> bool:
     """Return whether a network cannot be built without its artifact, whatever weights it then gets."""
     settings = model_settings(model)
-    return isinstance(settings, backbone.Settings) and settings.is_language_model
+    return isinstance(settings, PretrainedSettings) and settings.is_language_model
 
 
 def locate(named: str, sources: Mapping[str, RawSet]) -> WeightsSource:
@@ -128,7 +129,7 @@ def local_files(path: Path) -> list[Path]:
     """
     if path.is_file():
         return [path]
-    taken = sorted(p for p in path.iterdir() if p.name in (*TOKENIZER_FILES, backbone.CONFIG) or is_weights(p.name))
+    taken = sorted(p for p in path.iterdir() if p.name in (*TOKENIZER_FILES, CONFIG) or is_weights(p.name))
     if not any(is_weights(file.name) for file in taken):
         raise DataError(f"{path}: holds no weights; expected model.safetensors, or one .pth, .pt or .bin file")
     return taken

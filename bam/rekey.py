@@ -108,7 +108,11 @@ def _fingerprint(spec: Mapping[str, Any], layout: Layout, by_id: Mapping[str, An
     groups = spec["groups"] and _hash_of(layout.groups(spec["groups"]) / "train.csv")
     return canonical_json(
         {
-            **{key: value for key, value in spec.items() if key not in ("code", "dataset", "stage1", "groups", "pretrained")},
+            **{
+                key: value
+                for key, value in spec.items()
+                if key not in ("code", "dataset", "stage1", "groups", "pretrained")
+            },
             "dataset": _contents(layout.prepared(spec["dataset"])),
             "groups": groups,
             "pretrained": spec["pretrained"] and _pretrained(layout.pretrained(spec["pretrained"])),

@@ -52,7 +52,7 @@ def run(  # noqa: PLR0913  (the options of the verb)
     for data_set in plan.datasets.values():
         make_data(data_set, raw_sets, layout)
     for weights in plan.pretrained.values():
-        make_pretrained(weights, raw_sets, sources, layout)
+        make_pretrained(weights, raw_sets, layout)
     run_cells(plan.cells, list(plan.stage1.values()), layout, device)
     console = Console(width=max(120, Console().width))
     shown = Table(

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoModel
+from transformers import AutoModel, AutoModelForSequenceClassification
 
-from bam.errors import DataError
+from bam.errors import ConfigError, DataError
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,15 @@ class SequenceClassifier(nn.Module):
         return logits
 
 
+def from_config(config: Any) -> Any:
+    """Return a fresh sequence classifier of the library; ConfigError if it has none of this type."""
+    make: Any = AutoModelForSequenceClassification.from_config
+    try:
+        return make(config, trust_remote_code=False)
+    except ValueError as error:
+        raise ConfigError(f"model: {str(error).splitlines()[0]}") from error
+
+
 def load_pretrained(network: Any, folder: Path) -> None:
     """Load the weights of a folder into all of a classifier but its head.
 
@@ -59,7 +68,9 @@ def load_pretrained(network: Any, folder: Path) -> None:
             str(folder), local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise DataError(f"{folder}: holds no model that transformers can read ({str(error).splitlines()[0]})") from error
+        raise DataError(
+            f"{folder}: holds no model that transformers can read ({str(error).splitlines()[0]})"
+        ) from error
     missing = set(report["missing_keys"])
     lost = sorted(name for name in missing if "pooler" not in name)
     if lost:

@@ -14,7 +14,21 @@ from bam.errors import ConfigError, DataError
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command."""
-    for verb in (fetch, prepare, annotate, pretrained, stage1, error_set, stage2, train, select, evaluate, table, figure, report):
+    for verb in (
+        fetch,
+        prepare,
+        annotate,
+        pretrained,
+        stage1,
+        error_set,
+        stage2,
+        train,
+        select,
+        evaluate,
+        table,
+        figure,
+        report,
+    ):
         app.command(name=verb.__name__.replace("_", "-"), rich_help_panel="Steps of a study, in order")(verb)
 
 
@@ -54,13 +68,16 @@ def annotate(
 def pretrained(
     model: Annotated[str, typer.Option(help="The `model:` entry of a study, as JSON.")],
     out: Annotated[Path, typer.Option(help="Folder for model.safetensors, config.json and pretrained.json.")],
-    raw: Annotated[Path | None, typer.Option(help="Folder of the raw set that the weights are, if they are one.")] = None,
+    raw: Annotated[
+        Path | None, typer.Option(help="Folder of the raw set that the weights are, if they are one.")
+    ] = None,
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
     """Take over the pretrained weights that a model starts from, as safetensors."""
+    from bam.data.sources import read_sources
     from bam.steps.pretrained import pretrained as step
 
-    step(options.read_model(model), raw, sources, out)
+    step(options.read_model(model), raw, read_sources(sources), out)
 
 
 def stage1(  # noqa: PLR0913  (a verb's options)

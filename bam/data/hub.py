@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bam.data.download import Downloads, Patience, discard
 from bam.data.local import MIRROR_VARIABLE, locate, mirrored
-from bam.data.sources import UrlSource
+from bam.data.sources import Source, UrlSource
 from bam.data.unpack import RefusedError
 from bam.errors import DataError
 
@@ -29,15 +29,14 @@ def download(name: str, revision: str, patterns: Sequence[str], folder: Path) ->
     folder.mkdir(parents=True, exist_ok=True)
     if _from_mirror(name, patterns, folder):
         return
-    import httpx
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     try:
         snapshot_download(name, revision=revision, allow_patterns=list(patterns), local_dir=folder)
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise DataError(f"{name}@{revision}: the hub has no such repository or commit, or it is not public") from error
-    except (HfHubHTTPError, httpx.HTTPError, OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
             f"{name}@{revision}: cannot be downloaded ({reason}). Without a network, copy the repository's files to "
@@ -60,7 +59,7 @@ def _from_mirror(name: str, patterns: Sequence[str], folder: Path) -> bool:
     return n_weights > 0
 
 
-def _copy(source: object, target: Path, downloads: Downloads) -> None:
+def _copy(source: Source, target: Path, downloads: Downloads) -> None:
     if isinstance(source, UrlSource):
         part = target.with_name(f"{target.name}.part")
         try:
@@ -70,7 +69,5 @@ def _copy(source: object, target: Path, downloads: Downloads) -> None:
         else:
             part.replace(target)
             discard(part)
-        return
-    path = locate(source)  # type: ignore[arg-type]
-    if path is not None:
+    elif (path := locate(source)) is not None:
         shutil.copyfile(path, target)

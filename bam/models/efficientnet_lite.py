@@ -7,6 +7,7 @@ from pydantic import Field
 
 from bam import backbone
 from bam.errors import ConfigError
+from bam.model_settings import PretrainedSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 KIND = "image"
 
 
-class Settings(backbone.Settings):
+class Settings(PretrainedSettings):
     """The `model:` entry of a study."""
 
     name: Literal["efficientnet_lite"]
@@ -68,9 +69,7 @@ def build(
         raise ConfigError(f"model: efficientnet_lite takes square images, not {input_shape[1]} x {input_shape[2]}")
 
     def make(n: int) -> "nn.Module":
-        network: nn.Module = EfficientNet.from_name(
-            settings.architecture, num_classes=n, image_size=input_shape[1]
-        )
+        network: nn.Module = EfficientNet.from_name(settings.architecture, num_classes=n, image_size=input_shape[1])
         return network
 
     return backbone.image_network(make, input_shape, n_classes, pretrained)

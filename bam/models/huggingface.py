@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from bam import backbone
 from bam.errors import ConfigError, DataError
 from bam.files import read_json
+from bam.model_settings import CONFIG, PretrainedSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 KIND = "text"
 
 
-class Settings(backbone.Settings):
+class Settings(PretrainedSettings):
     """The `model:` entry of a study."""
 
     name: Literal["huggingface"]
@@ -74,18 +74,13 @@ def build(
     DataError
         If the folder is not that of a Hugging Face model.
     """
-    from transformers import AutoModelForSequenceClassification
-
-    from bam.sequence_classifier import SequenceClassifier, load_pretrained
+    from bam.sequence_classifier import SequenceClassifier, from_config, load_pretrained
 
     config = _config(settings, pretrained)
     config.num_labels = n_classes
     config.pad_token_id = config.pad_token_id if pad_id is None else pad_id
     _check_length(config, input_shape)
-    try:
-        network = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
-    except ValueError as error:
-        raise ConfigError(f"model: {str(error).splitlines()[0]}") from error
+    network = from_config(config)
     if settings.checkpoint is not None and settings.pretrained:
         assert pretrained is not None
         load_pretrained(network, pretrained)
@@ -101,7 +96,7 @@ def _config(settings: Settings, pretrained: Path | None) -> Any:
     elif pretrained is None:
         raise DataError("model: this checkpoint needs --pretrained <folder that `bam pretrained` wrote>")
     else:
-        content = read_json(pretrained / backbone.CONFIG)
+        content = read_json(pretrained / CONFIG)
     kind = content.pop("model_type", None)
     if kind not in CONFIG_MAPPING:
         raise ConfigError(f"model: the installed transformers has no model_type {kind!r}")

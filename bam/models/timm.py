@@ -8,6 +8,7 @@ from pydantic import Field
 from bam import backbone
 from bam.catalogue import suggestion
 from bam.errors import ConfigError
+from bam.model_settings import PretrainedSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 KIND = "image"
 
 
-class Settings(backbone.Settings):
+class Settings(PretrainedSettings):
     """The `model:` entry of a study."""
 
     name: Literal["timm"]

@@ -9,6 +9,7 @@ from pydantic import Field
 from bam import backbone
 from bam.catalogue import suggestion
 from bam.errors import ConfigError
+from bam.model_settings import PretrainedSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,7 +18,7 @@ KIND = "image"
 IMAGENET = re.compile(r"imagenet1k_v[12]")
 
 
-class Settings(backbone.Settings):
+class Settings(PretrainedSettings):
     """The `model:` entry of a study."""
 
     name: Literal["torchvision"]

@@ -123,9 +123,7 @@ def _predict(
             history.weights[rule] = {k: v.detach().clone() for k, v in trainer.model.state_dict().items()}
 
 
-def _write(
-    history: History, trainer: Trainer, inputs: Mapping[Split, Inputs], files: TrainFiles, failed: str
-) -> None:
+def _write(history: History, trainer: Trainer, inputs: Mapping[Split, Inputs], files: TrainFiles, failed: str) -> None:
     when, losses = np.array(history.epochs), np.array(history.losses)
     sides = (
         (files.val, history.val, history.val_logits, inputs["val"]),

@@ -49,9 +49,7 @@ class Meter:
             yield item
 
 
-def write_record(
-    path: Path, spec: RunSpec, device: str, outputs: Mapping[str, Path], evaluation_batch: int
-) -> None:
+def write_record(path: Path, spec: RunSpec, device: str, outputs: Mapping[str, Path], evaluation_batch: int) -> None:
     """Write `record.json`: spec, id, versions, device, rows predicted at once, and the SHA-256 of each output."""
     write_json(
         path,

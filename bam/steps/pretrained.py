@@ -6,20 +6,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bam import backbone
 from bam.data.hub import download
-from bam.data.sources import RawSet, read_sources
+from bam.data.sources import RawSet
 from bam.errors import ConfigError, DataError
 from bam.files import atomic_path, sha256_file, write_json
 from bam.foreign_weights import read_foreign
-from bam.pretrained import FOREIGN, RECORD, TOKENIZER_FILES, WeightsSource, is_weights, local_files, locate, model_settings
+from bam.model_settings import CONFIG, WEIGHTS, PretrainedSettings
+from bam.pretrained import (
+    FOREIGN,
+    RECORD,
+    TOKENIZER_FILES,
+    WeightsSource,
+    is_weights,
+    local_files,
+    locate,
+    model_settings,
+)
 from bam.training.state import load_tensors, save_tensors
 
 SCHEMA = "bam.pretrained/1"
-HUB_FILES = (backbone.WEIGHTS, "pytorch_model.bin", backbone.CONFIG, *TOKENIZER_FILES, "*.pth")
+HUB_FILES = (WEIGHTS, "pytorch_model.bin", CONFIG, *TOKENIZER_FILES, "*.pth")
 
 
-def pretrained(model: Mapping[str, Any], raw: Path | None, sources: Path, out: Path) -> None:
+def pretrained(model: Mapping[str, Any], raw: Path | None, sources: Mapping[str, RawSet], out: Path) -> None:
     """Write `model.safetensors`, `config.json` (and a tokenizer's files) and, last, `pretrained.json`.
 
     Parameters
@@ -28,6 +37,8 @@ def pretrained(model: Mapping[str, Any], raw: Path | None, sources: Path, out: P
         The `model:` entry of a study.
     raw
         Folder of the fetched raw set, if the weights are one.
+    sources
+        The raw sets of `config/datasets.yaml`.
 
     Raises
     ------
@@ -37,18 +48,17 @@ def pretrained(model: Mapping[str, Any], raw: Path | None, sources: Path, out: P
         If the weights cannot be had, or hold more than tensors.
     """
     settings = model_settings(model)
-    named = settings.weights_source() if isinstance(settings, backbone.Settings) else None
+    named = settings.weights_source() if isinstance(settings, PretrainedSettings) else None
     if named is None:
         raise ConfigError("--model: starts from no pretrained weights, so there is nothing to take over")
-    known = read_sources(sources)
-    source = locate(named, known)
+    source = locate(named, sources)
     with tempfile.TemporaryDirectory() as folder:
         files = _files(source, raw, Path(folder))
         config = model if not settings.is_language_model else None
         stored = _store(files, out, config)
         taken = {name: sha256_file(path) for name, path in sorted(files.items())}
     hashes = {name: sha256_file(out / name) for name in stored}
-    write_json(out / RECORD, _record(source, known.get(source.name), taken, hashes))
+    write_json(out / RECORD, _record(source, sources.get(source.name), taken, hashes))
 
 
 def _files(source: WeightsSource, raw: Path | None, scratch: Path) -> dict[str, Path]:
@@ -70,25 +80,25 @@ def _store(files: Mapping[str, Path], out: Path, config: Mapping[str, Any] | Non
     """Write weights and configuration, a language model's own or the entry itself, and return the files' names."""
     weights = _weights(files)
     if weights.suffix in FOREIGN:
-        save_tensors(out / backbone.WEIGHTS, read_foreign(weights))
+        save_tensors(out / WEIGHTS, read_foreign(weights))
     else:
         load_tensors(weights)  # a corrupt file says so here, and not in the first training
-        _copy(weights, out / backbone.WEIGHTS)
+        _copy(weights, out / WEIGHTS)
     if config is not None:
-        write_json(out / backbone.CONFIG, dict(config))
-        return [backbone.WEIGHTS, backbone.CONFIG]
-    if backbone.CONFIG not in files:
-        raise DataError(f"{weights.parent}: has no {backbone.CONFIG}, which says what the network is")
-    copied = [name for name in (backbone.CONFIG, *TOKENIZER_FILES) if name in files]
+        write_json(out / CONFIG, dict(config))
+        return [WEIGHTS, CONFIG]
+    if CONFIG not in files:
+        raise DataError(f"{weights.parent}: has no {CONFIG}, which says what the network is")
+    copied = [name for name in (CONFIG, *TOKENIZER_FILES) if name in files]
     for name in copied:
         _copy(files[name], out / name)
-    return [backbone.WEIGHTS, *copied]
+    return [WEIGHTS, *copied]
 
 
 def _weights(files: Mapping[str, Path]) -> Path:
     """Return model.safetensors, else the only file of weights."""
-    if backbone.WEIGHTS in files:
-        return files[backbone.WEIGHTS]
+    if WEIGHTS in files:
+        return files[WEIGHTS]
     found = [name for name in files if is_weights(name)]
     if len(found) != 1:
         seen = ", ".join(sorted(found)) or "none"

@@ -43,6 +43,4 @@ def stage2(  # noqa: PLR0913  (the options of the verb)
             )
         start = load_tensors(weights)
     extras = Extras(error_set=mask)
-    train_and_predict(
-        spec, prepared, files, extras, device=device, pretrained=pretrained, weights=start, failed=failed
-    )
+    train_and_predict(spec, prepared, files, extras, device=device, pretrained=pretrained, weights=start, failed=failed)
