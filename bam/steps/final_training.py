@@ -12,17 +12,16 @@ from bam import catalogue
 from bam.artifacts import Predictions, write_predictions
 from bam.best_epoch import best_epoch
 from bam.data.examples import SPLITS, Split
-from bam.data.prepared import open_labels, read_manifest
+from bam.data.prepared import Manifest, open_labels, read_manifest
 from bam.errors import DataError
 from bam.recipe import RunSpec
 from bam.run_files import TrainFiles
 from bam.steps.outputs import Meter, write_record, write_timing
 from bam.training.batches import evaluation_batch
-from bam.training.build import Extras, build_model, build_trainer, set_up_torch
+from bam.training.build import Extras, build_model, build_trainer, open_splits, set_up_torch
 from bam.training.divergence import DivergedError
-from bam.training.inputs import Inputs, open_split
+from bam.training.inputs import Inputs
 from bam.training.loop import Trainer, epochs
-from bam.training.network import trims_padding
 from bam.training.prediction import classes_of, predict_logits
 from bam.training.state import save_tensors
 
@@ -68,17 +67,12 @@ def train_and_predict(  # noqa: PLR0913  (what one-stage and two-stage methods e
     """
     meter, where = Meter(), set_up_torch(spec.threads, device)
     manifest = read_manifest(prepared)
-    trim = trims_padding(spec.model)
-    inputs = {split: open_split(prepared, manifest, split, where, trim=trim) for split in SPLITS}
+    inputs = open_splits(spec, prepared, manifest, SPLITS, where)
     labels = open_labels(prepared, manifest, "train")
-    _check_length("the error set", extras.error_set, len(labels))
-    _check_length("the group file", extras.groups, len(labels))
-    model = build_model(spec, manifest, pretrained)
-    if weights is not None:
-        model.load_state_dict(weights)
+    _check_lengths(extras, len(labels))
     trainer = build_trainer(
         spec.training,
-        model,
+        _start(spec, manifest, pretrained, weights),
         inputs["train"],
         labels,
         manifest.n_classes,
@@ -96,14 +90,23 @@ def train_and_predict(  # noqa: PLR0913  (what one-stage and two-stage methods e
         failed = f"training stopped: {error}"
         logger.warning(failed)
     _write(history, trainer, inputs, files, failed)
-    outputs = {"val": files.val, "test": files.test, **{f"weights/{r}": p for r, p in files.weights.items()}}
-    write_record(files.record, spec, device, outputs, evaluation_batch(inputs["val"]))
+    write_record(files.record, spec, device, files.outputs(), evaluation_batch(inputs["val"]))
     write_timing(files.timing, meter, n_visited=len(trainer.order(1)) * len(history.epochs))
 
 
-def _check_length(what: str, array: np.ndarray | None, n_examples: int) -> None:
-    if array is not None and len(array) != n_examples:
-        raise DataError(f"{what} is about {len(array):,} examples, the training split has {n_examples:,}")
+def _check_lengths(extras: Extras, n_examples: int) -> None:
+    for what, array in (("the error set", extras.error_set), ("the group file", extras.groups)):
+        if array is not None and len(array) != n_examples:
+            raise DataError(f"{what} is about {len(array):,} examples, the training split has {n_examples:,}")
+
+
+def _start(
+    spec: RunSpec, manifest: Manifest, pretrained: Path | None, weights: dict[str, torch.Tensor] | None
+) -> torch.nn.Module:
+    model = build_model(spec, manifest, pretrained)
+    if weights is not None:
+        model.load_state_dict(weights)
+    return model
 
 
 def _predict(

@@ -16,11 +16,10 @@ from bam.recipe import RunSpec
 from bam.run_files import Stage1Files
 from bam.steps.outputs import Meter, write_record, write_timing
 from bam.training.batches import evaluation_batch
-from bam.training.build import Extras, build_model, build_trainer, set_up_torch
+from bam.training.build import Extras, build_model, build_trainer, open_splits, set_up_torch
 from bam.training.divergence import DivergedError
-from bam.training.inputs import Inputs, open_split
+from bam.training.inputs import Inputs
 from bam.training.loop import Trainer, epochs
-from bam.training.network import trims_padding
 from bam.training.objectives import AuxiliaryObjective
 from bam.training.prediction import classes_of, predict_logits
 from bam.training.state import load_tensors, save_tensors
@@ -59,8 +58,7 @@ def stage1(
     """
     meter, where = Meter(), set_up_torch(spec.threads, device)
     manifest = read_manifest(prepared)
-    trim = trims_padding(spec.model)
-    train, val = (open_split(prepared, manifest, split, where, trim=trim) for split in ("train", "val"))
+    train, val = open_splits(spec, prepared, manifest, ("train", "val"), where).values()
     labels = open_labels(prepared, manifest, "train")
     trainer = build_trainer(
         spec.training,

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from bam.data.examples import Split
 from bam.data.prepared import Manifest
 from bam.errors import DataError, RunError
 from bam.pretrained import RECORD
 from bam.recipe import PrecisionName, RunSpec, Training
-from bam.training.inputs import Inputs
+from bam.training.inputs import Inputs, open_split
 from bam.training.loop import Trainer
-from bam.training.network import form_of, network
+from bam.training.network import form_of, network, trims_padding
 from bam.training.objectives import build_objective
 from bam.training.optimizers import Optimizer
 from bam.training.precision import Precision
@@ -49,6 +51,14 @@ def build_model(spec: RunSpec, manifest: Manifest, pretrained: Path | None = Non
     if spec.compile:
         model.compile()
     return model
+
+
+def open_splits(
+    spec: RunSpec, prepared: Path, manifest: Manifest, splits: Sequence[Split], device: torch.device
+) -> dict[Split, Inputs]:
+    """Return the inputs of some splits as the spec's model takes them; DataError as `open_inputs`."""
+    trim = trims_padding(spec.model)
+    return {split: open_split(prepared, manifest, split, device, trim=trim) for split in splits}
 
 
 def build_trainer(  # noqa: PLR0913  (a training is just these)

@@ -28,7 +28,7 @@ from bam.study_file import StudyFile
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = (
-    *("fetch", "prepare", "annotate", "stage1", "error-set", "stage2", "train", "select", "evaluate"),
+    *("fetch", "prepare", "annotate", "pretrained", "stage1", "error-set", "stage2", "train", "select", "evaluate"),
     *(
         "table",
         "figure",
