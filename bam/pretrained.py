@@ -39,7 +39,7 @@ class WeightsSource:
     kind: Literal["raw", "local", "hub"]
     name: str
     revision: str
-    contents: Mapping[str, str | None]
+    contents: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def locate(named: str, sources: Mapping[str, RawSet]) -> WeightsSource:
         If it is none of them.
     """
     if named in sources:
-        hashes = {name: file.sha256 for name, file in sources[named].files.items()}
+        hashes = {name: file.known_hash for name, file in sources[named].files.items()}
         return WeightsSource("raw", named, "", hashes)
     if Path(named).exists():
         return WeightsSource("local", named, "", {path.name: _hash(path) for path in local_files(Path(named))})

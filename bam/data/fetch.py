@@ -13,9 +13,10 @@ from bam.data.remote import Remote, beside
 from bam.data.sources import RawFile, RawSet, Source, UrlSource
 from bam.data.unpack import RefusedError, look, unpacked, writing
 from bam.errors import DataError
-from bam.files import write_json
+from bam.files import read_json, sha256_file, write_json
 
 MISSING = "is missing"
+RECORD = "fetched.json"
 ABSENT = (MISSING, "answered 404 Not Found")  # nothing to warn of, where another source has the file
 logger = logging.getLogger(__name__)
 
@@ -39,10 +40,20 @@ def fetch(name: str, raw_set: RawSet, folder: Path, patience: Patience | None = 
         If `BAM_MIRROR` is neither a folder nor an address.
     """
     with _alone_in(folder), Remote(folder, patience or Patience()) as remote:
-        for file_name, raw_file in raw_set.files.items():
+        hashes = _trusted(raw_set, folder)
+        for file_name, described in raw_set.files.items():
+            raw_file = described.model_copy(update={"sha256": hashes[file_name]})
             if not _is_right(folder / file_name, raw_file):
                 _fetch_file(name, raw_file, folder / file_name, file_name, remote)
-    write_json(folder / "fetched.json", {key: file.sha256 for key, file in raw_set.files.items()})
+        found = {name: known or sha256_file(folder / name) for name, known in hashes.items()}
+    write_json(folder / RECORD, found)
+
+
+def _trusted(raw_set: RawSet, folder: Path) -> dict[str, str | None]:
+    """Return the hash of each file: the published one, else that of what was first fetched, else None."""
+    first = read_json(folder / RECORD) if (folder / RECORD).exists() else {}
+    seen = first if isinstance(first, dict) else {}
+    return {name: file.sha256 or seen.get(name) for name, file in raw_set.files.items()}
 
 
 @contextmanager
@@ -87,7 +98,7 @@ def _fetch_file(set_name: str, raw_file: RawFile, target: Path, file_name: str, 
     raise DataError(
         f"{target}: no source has it: {'; '.join(tried) or 'none is listed'}{_kept(target)}. "
         f"Set {MIRROR_VARIABLE} to a folder or http(s) address that holds {set_name}/{file_name} or the same with .gz, "
-        f"whose contents have {raw_file.size_bytes:,} bytes and SHA-256 {raw_file.sha256}"
+        f"whose contents have {raw_file.size_bytes:,} bytes and SHA-256 {raw_file.known_hash}"
     )
 
 

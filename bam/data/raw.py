@@ -15,4 +15,4 @@ def raw_names(kind: ModuleType, settings: Mapping[str, Any]) -> tuple[str, ...]:
 
 def contents_of(raw_set: RawSet) -> dict[str, str]:
     """Return what identifies the contents of a raw set: file -> SHA-256."""
-    return {name: file.sha256 for name, file in raw_set.files.items()}
+    return {name: file.known_hash for name, file in raw_set.files.items()}

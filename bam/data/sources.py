@@ -111,8 +111,19 @@ class RawFile(Strict):
     """One raw file, known by its content."""
 
     size_bytes: int = Field(ge=0)
-    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the unpacked contents")
+    sha256: str | None = Field(
+        pattern="^[0-9a-f]{64}$",
+        description="of the unpacked contents; null: what comes first is trusted, and its hash compared ever after",
+    )
+    sha256_prefix: str | None = Field(
+        default=None, pattern="^[0-9a-f]{4,63}$", description="its first digits, where no more is published"
+    )
     sources: list[Source]
+
+    @property
+    def known_hash(self) -> str:
+        """What is known of the contents' SHA-256, its end left open if it is not known whole."""
+        return self.sha256 or f"{self.sha256_prefix or ''}..."
 
 
 class RawSet(Strict):

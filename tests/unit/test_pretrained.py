@@ -1,5 +1,6 @@
 """Pretrained weights: found by name, an id from their contents, foreign files as tensors alone, mirrors, runs."""
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -9,8 +10,9 @@ import torch
 import toy
 from torch import nn
 
+from bam.data.fetch import fetch
 from bam.data.hub import download
-from bam.data.sources import read_sources
+from bam.data.sources import FolderSource, RawFile, RawSet, read_sources
 from bam.errors import ConfigError, DataError
 from bam.foreign_weights import read_foreign
 from bam.graph import Graph
@@ -266,3 +268,32 @@ def test_specs_of_before_still_parse():
     for key in ("schedule", "clip_norm", "decay"):
         del content["training"]["optimizer"][key]
     assert RunSpec.model_validate_json(json.dumps(content)) == toy.spec("train", toy.training())
+
+
+def first_trust_set(folder: Path, contents: bytes, prefix: str | None = None) -> RawSet:
+    source = FolderSource(folder=str(folder), path="a.bin")
+    file = RawFile(size_bytes=len(contents), sha256=None, sha256_prefix=prefix, sources=[source])
+    return RawSet(description="-", licence="-", citation="-", files={"a.bin": file})
+
+
+def test_without_a_published_hash_the_first_contents_are_trusted_and_others_refused_ever_after(tmp_path, monkeypatch):
+    monkeypatch.delenv("BAM_MIRROR", raising=False)
+    (tmp_path / "a.bin").write_bytes(b"first")
+    raw_set, out = first_trust_set(tmp_path, b"first"), tmp_path / "raw"
+    fetch("weights", raw_set, out)
+    assert json.loads((out / "fetched.json").read_text()) == {"a.bin": hashlib.sha256(b"first").hexdigest()}
+    (tmp_path / "a.bin").write_bytes(b"other")
+    fetch("weights", raw_set, out)  # what is there is right
+    (out / "a.bin").unlink()
+    with pytest.raises(DataError, match=f"expected {hashlib.sha256(b'first').hexdigest()}"):
+        fetch("weights", raw_set, out)
+
+
+def test_a_prefix_is_compared(tmp_path, monkeypatch):
+    monkeypatch.delenv("BAM_MIRROR", raising=False)
+    (tmp_path / "a.bin").write_bytes(b"first")
+    digest = hashlib.sha256(b"first").hexdigest()
+    fetch("weights", first_trust_set(tmp_path, b"first", digest[:8]), tmp_path / "raw")
+    wrong = first_trust_set(tmp_path, b"first", "00000000")
+    with pytest.raises(DataError, match=r"expected 00000000\.\.\."):
+        fetch("weights", wrong, tmp_path / "other")
