@@ -1,8 +1,8 @@
-"""What a study will cost: runs, time measured on this machine, disk and memory, before it starts."""
+"""What a study will cost: runs, time by this machine's speed or a given one, disk and memory, before it starts."""
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,44 +17,98 @@ if TYPE_CHECKING:
 
 JOB_OVERHEAD_S = 2.0  # interpreter, import of torch, Snakemake's own work
 N_TIMED_STEPS = 20
+LARGE_MODEL = 2_000_000  # weights; a larger model is no processor's work, and timing it here would take minutes
+PREDICTED_PER_TRAINED = 3.0  # a backward pass is about two forward ones
 INTERPRETER_BYTES = 400e6
 FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Estimated cost of one run; bytes of files are upper bounds, before compression."""
+class Speed:
+    """Seconds a trained and a predicted example take (None: not known), and the model's number of weights."""
 
-    seconds: float
+    training_s: float | None
+    predicting_s: float | None
+    n_parameters: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Estimated cost of one run; seconds are None if the speed is not known.
+
+    Bytes of files are upper bounds, before compression.
+    """
+
+    n_trained: float
+    n_predicted: float
+    seconds: float | None
     predictions_bytes: float
     weights_bytes: float
     memory_bytes: float
 
 
-def describe(plan: Plan, layout: Layout) -> str:
-    """Return the cost of a plan as text: per step, runs in all and to do, hours on one core, disk."""
+def describe(plan: Plan, layout: Layout, rate: float | None = None) -> str:
+    """Return the cost of a plan as text: per step, runs in all and to do, hours, examples, disk and memory.
+
+    Parameters
+    ----------
+    rate
+        Training examples a second of the device that is meant; without it, this machine's processor is
+        timed, unless the model has more than `LARGE_MODEL` weights: then no hours are given.
+    """
     sizes = {run.dataset.data_id: _sizes(run.dataset.settings) for run in _runs(plan)}
-    rates = {key: _measure(plan, size) for key, size in {_shape(s): s for s in sizes.values()}.items()}
+    shapes = {_shape(size): size for size in sizes.values()}
+    speeds = {shape: _speed(plan, size, rate) for shape, size in shapes.items()}
+    unit = "core-hours" if rate is None else "hours"
     lines = [
         f"study {plan.study.name}: {len(sizes)} prepared data sets, {len(plan.stage1)} stage-1 runs, "
         f"{len(plan.trainings)} final trainings, {len(plan.arms)} arms",
-        f"{'step':8} {'runs':>6} {'to do':>6} {'core-hours to do':>17} {'disk, MB':>9} {'memory a run, MB':>17}",
+        f"{'step':8} {'runs':>6} {'to do':>6} {f'{unit} to do':>17} {'trained, M':>11} {'predicted, M':>13} "
+        f"{'disk, MB':>9} {'memory a run, MB':>17}",
     ]
     for step in ("stage1", "stage2", "train"):
         runs = [run for run in _runs(plan) if run.spec.step == step]
         if not runs:
             continue
-        costs = {r.name: _cost(r, sizes[r.dataset.data_id], *rates[_shape(sizes[r.dataset.data_id])]) for r in runs}
-        to_do = [run for run in runs if not (layout.predictions(run.name) / "record.json").exists()]
-        hours = sum(costs[run.name].seconds for run in to_do) / 3600
-        disk = sum(costs[run.name].predictions_bytes + costs[run.name].weights_bytes for run in runs) / 1e6
+        costs = {
+            run.name: _cost(
+                run, _epochs(run, plan), sizes[run.dataset.data_id], speeds[_shape(sizes[run.dataset.data_id])]
+            )
+            for run in runs
+        }
+        to_do = [costs[run.name] for run in runs if not (layout.predictions(run.name) / "record.json").exists()]
+        trained, predicted = (sum(getattr(cost, name) for cost in to_do) / 1e6 for name in ("n_trained", "n_predicted"))
+        disk = sum(cost.predictions_bytes + cost.weights_bytes for cost in costs.values()) / 1e6
         memory = max(cost.memory_bytes for cost in costs.values()) / 1e6
-        lines.append(f"{step:8} {len(runs):6} {len(to_do):6} {hours:17.3f} {disk:9.1f} {memory:17.0f}")
+        lines.append(
+            f"{step:8} {len(runs):6} {len(to_do):6} {_hours(to_do):>17} {trained:11.2f} {predicted:13.2f} "
+            f"{disk:9.1f} {memory:17.0f}"
+        )
     lines.append(
-        f"time: {N_TIMED_STEPS} steps of each shape measured here on {plan.study.file.threads} thread(s), plus "
-        f"{JOB_OVERHEAD_S:g} s a job; error sets taken to be as large as the minority groups"
+        f"time: {_how_timed(plan, speeds.values(), rate)}; error sets taken to be as large as the minority groups"
     )
     return "\n".join(lines)
+
+
+def _hours(costs: Sequence[Cost]) -> str:
+    seconds = [cost.seconds for cost in costs]
+    known = [value for value in seconds if value is not None]
+    return f"{sum(known) / 3600:.3f}" if len(known) == len(seconds) else "-"
+
+
+def _how_timed(plan: Plan, speeds: Iterable[Speed], rate: float | None) -> str:
+    if rate is not None:
+        return (
+            f"{rate:g} training examples a second, as asked for, predictions {PREDICTED_PER_TRAINED:g} times as fast, "
+            f"plus {JOB_OVERHEAD_S:g} s a job"
+        )
+    if any(speed.training_s is None for speed in speeds):
+        n = max(speed.n_parameters for speed in speeds) / 1e6
+        return f"not measured here for {n:.1f} million weights; --rate takes your device's training examples a second"
+    return (
+        f"{N_TIMED_STEPS} steps of each shape measured here on {plan.study.file.threads} thread(s), plus "
+        f"{JOB_OVERHEAD_S:g} s a job"
+    )
 
 
 def _runs(plan: Plan) -> list[Run]:
@@ -71,14 +125,32 @@ def _shape(sizes: Sizes) -> tuple[object, ...]:
     return (*sizes.input_shape, sizes.n_classes)
 
 
-def _measure(plan: Plan, sizes: Sizes) -> tuple[float, float, int]:
-    """Return seconds a training example, seconds a predicted example, and the number of parameters."""
+def _speed(plan: Plan, sizes: Sizes, rate: float | None) -> Speed:
+    """Count the model's weights on torch's device without memory, then take the rate, measure, or give up on time."""
     import torch
 
-    torch.set_num_threads(plan.study.file.threads)
+    with torch.device("meta"):
+        n_parameters = sum(parameter.numel() for parameter in _build(plan, sizes).parameters())
+    if rate is not None:
+        return Speed(1 / rate, 1 / (PREDICTED_PER_TRAINED * rate), n_parameters)
+    if n_parameters > LARGE_MODEL:
+        return Speed(None, None, n_parameters)
+    return Speed(*_measure(plan, sizes), n_parameters)
+
+
+def _build(plan: Plan, sizes: Sizes) -> "torch.nn.Module":
     settings = plan.study.file.model
     module = catalogue.load("model", str(settings["name"]), "model.name")
     model: torch.nn.Module = module.build(module.Settings.model_validate(settings), sizes.input_shape, sizes.n_classes)
+    return model
+
+
+def _measure(plan: Plan, sizes: Sizes) -> tuple[float, float]:
+    """Return seconds a training example and seconds a predicted example take on this machine's processor."""
+    import torch
+
+    torch.set_num_threads(plan.study.file.threads)
+    model = _build(plan, sizes)
     batch_size = min(run.spec.training.batch_size for run in _runs(plan))
     x_B = torch.zeros(batch_size, *sizes.input_shape)
     labels_B = torch.zeros(batch_size, dtype=torch.int64)
@@ -92,7 +164,7 @@ def _measure(plan: Plan, sizes: Sizes) -> tuple[float, float, int]:
         for _ in range(N_TIMED_STEPS):
             model(x_B)
     predicting = (time.perf_counter() - start) / (N_TIMED_STEPS * batch_size)
-    return training, predicting, sum(p.numel() for p in model.parameters())
+    return training, predicting
 
 
 def _steps(
@@ -107,12 +179,18 @@ def _steps(
         optimizer.step()
 
 
-def _cost(run: Run, sizes: Sizes, training_s: float, predicting_s: float, n_parameters: int) -> Cost:
+def _epochs(run: Run, plan: Plan) -> int:
+    """Return the epochs that a run trains itself: a stage 1 goes on from the next lower T."""
+    before = plan.stage1[run.previous].spec.training.epochs if run.previous else 0
+    return run.spec.training.epochs - before
+
+
+def _cost(run: Run, epochs: int, sizes: Sizes, speed: Speed) -> Cost:
     training, n = run.spec.training, sizes.n_examples
     visited = n["train"]
     if isinstance(training.sampling, Upweighted):
         visited += (training.sampling.factor - 1) * sizes.n_minority
-    model_bytes = float(FLOAT_BYTES * n_parameters)
+    model_bytes = float(FLOAT_BYTES * speed.n_parameters)
     n_inputs = sum(n.values()) * math.prod(sizes.input_shape)
     if run.spec.step == "stage1":
         n_kept = len(training.watch_epochs) + 1
@@ -124,5 +202,8 @@ def _cost(run: Run, sizes: Sizes, training_s: float, predicting_s: float, n_para
         predicted = training.epochs * (n["val"] + n["test"])
         predictions_bytes = float(predicted)
         weights_bytes = model_bytes * len(run.spec.keep_weights)
-    seconds = JOB_OVERHEAD_S + training.epochs * visited * training_s + predicted * predicting_s
-    return Cost(seconds, predictions_bytes, weights_bytes, INTERPRETER_BYTES + n_inputs + 4 * model_bytes)
+    n_trained, seconds = epochs * visited, None
+    if speed.training_s is not None and speed.predicting_s is not None:
+        seconds = JOB_OVERHEAD_S + n_trained * speed.training_s + predicted * speed.predicting_s
+    memory = INTERPRETER_BYTES + n_inputs + 4 * model_bytes
+    return Cost(n_trained, predicted, seconds, predictions_bytes, weights_bytes, memory)

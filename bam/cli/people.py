@@ -62,16 +62,20 @@ def propose(  # noqa: PLR0913  (a verb's options)
 
 def plan(
     config: Config,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Training examples a second of your device; without it this processor is timed.", min=1e-3),
+    ] = None,
     results: StudyResults = None,
     data: options.Data = Path("data"),
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
-    """Say what a study will cost before it starts: runs, hours on one core, disk and memory."""
+    """Say what a study will cost before it starts: runs, hours on one core or by a given rate, disk and memory."""
     from bam.costing import describe
     from bam.layout import Layout
 
     made = options.read_plan(config, sources)
-    typer.echo(describe(made, Layout(data, results or Path("results") / made.study.name)))
+    typer.echo(describe(made, Layout(data, results or Path("results") / made.study.name), rate))
 
 
 def spec(
