@@ -109,12 +109,12 @@ def status(
 
 
 def show(
-    results: Annotated[Path, typer.Argument(help="Folder of one study's results, e.g. results/digits.")],
+    results: Annotated[list[Path], typer.Argument(help="Folders of studies' results, e.g. results/digits.")],
 ) -> None:
-    """Print a finished study's main table in percent, and where figures and report are."""
+    """Print the main table of one or several finished studies in percent, and where figures and reports are."""
     from bam.show import show as step
 
-    step(results)
+    step(*results)
 
 
 def doctor(
