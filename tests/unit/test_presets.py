@@ -189,6 +189,14 @@ def test_civilcomments_on_sixteen_groups_trains_and_selects_nothing_that_needs_a
     assert all(study.settings[method] == same[method] for method in study.settings)
 
 
+@reads_presets
+def test_civilcomments_on_sixteen_groups_trains_nothing_that_the_study_on_four_has_not_trained():
+    sources = read_sources(CONFIG / "datasets.yaml")
+    four, sixteen = (make_plan(preset(name), sources) for name in ("civilcomments", "variants/civilcomments_wilds"))
+    assert set(sixteen.trainings) < set(four.trainings)
+    assert set(sixteen.stage1) < set(four.stage1)
+
+
 # What `bam plan` says
 
 
