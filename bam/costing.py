@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 JOB_OVERHEAD_S = 2.0  # interpreter, import of torch, Snakemake's own work
 N_TIMED_STEPS = 20
-LARGE_MODEL = 2_000_000  # weights; a larger model is no processor's work, and timing it here would take minutes
 PREDICTED_PER_TRAINED = 3.0  # a backward pass is about two forward ones
 INTERPRETER_BYTES = 400e6
 FLOAT_BYTES = 4
@@ -25,23 +24,20 @@ FLOAT_BYTES = 4
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds a trained and a predicted example take (None: not known), and the model's number of weights."""
+    """Seconds a trained and a predicted example take, and the model's number of weights."""
 
-    training_s: float | None
-    predicting_s: float | None
+    training_s: float
+    predicting_s: float
     n_parameters: int
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Estimated cost of one run; seconds are None if the speed is not known.
-
-    Bytes of files are upper bounds, before compression.
-    """
+    """Estimated cost of one run; bytes of files are upper bounds, before compression."""
 
     n_trained: float
     n_predicted: float
-    seconds: float | None
+    seconds: float
     predictions_bytes: float
     weights_bytes: float
     memory_bytes: float
@@ -53,8 +49,7 @@ def describe(plan: Plan, layout: Layout, rate: float | None = None) -> str:
     Parameters
     ----------
     rate
-        Training examples a second of the device that is meant; without it, this machine's processor is
-        timed, unless the model has more than `LARGE_MODEL` weights: then no hours are given.
+        Training examples a second of the device that is meant; without it, this machine's processor is timed.
     """
     sizes = {run.dataset.data_id: _sizes(run.dataset.settings) for run in _runs(plan)}
     shapes = {_shape(size): size for size in sizes.values()}
@@ -78,33 +73,23 @@ def describe(plan: Plan, layout: Layout, rate: float | None = None) -> str:
         }
         to_do = [costs[run.name] for run in runs if not (layout.predictions(run.name) / "record.json").exists()]
         trained, predicted = (sum(getattr(cost, name) for cost in to_do) / 1e6 for name in ("n_trained", "n_predicted"))
+        hours = sum(cost.seconds for cost in to_do) / 3600
         disk = sum(cost.predictions_bytes + cost.weights_bytes for cost in costs.values()) / 1e6
         memory = max(cost.memory_bytes for cost in costs.values()) / 1e6
         lines.append(
-            f"{step:8} {len(runs):6} {len(to_do):6} {_hours(to_do):>17} {trained:11.2f} {predicted:13.2f} "
+            f"{step:8} {len(runs):6} {len(to_do):6} {hours:17.3f} {trained:11.2f} {predicted:13.2f} "
             f"{disk:9.1f} {memory:17.0f}"
         )
-    lines.append(
-        f"time: {_how_timed(plan, speeds.values(), rate)}; error sets taken to be as large as the minority groups"
-    )
+    lines.append(f"time: {_how_timed(plan, rate)}; error sets taken to be as large as the minority groups")
     return "\n".join(lines)
 
 
-def _hours(costs: Sequence[Cost]) -> str:
-    seconds = [cost.seconds for cost in costs]
-    known = [value for value in seconds if value is not None]
-    return f"{sum(known) / 3600:.3f}" if len(known) == len(seconds) else "-"
-
-
-def _how_timed(plan: Plan, speeds: Iterable[Speed], rate: float | None) -> str:
+def _how_timed(plan: Plan, rate: float | None) -> str:
     if rate is not None:
         return (
             f"{rate:g} training examples a second, as asked for, predictions {PREDICTED_PER_TRAINED:g} times as fast, "
             f"plus {JOB_OVERHEAD_S:g} s a job"
         )
-    if any(speed.training_s is None for speed in speeds):
-        n = max(speed.n_parameters for speed in speeds) / 1e6
-        return f"not measured here for {n:.1f} million weights; --rate takes your device's training examples a second"
     return (
         f"{N_TIMED_STEPS} steps of each shape measured here on {plan.study.file.threads} thread(s), plus "
         f"{JOB_OVERHEAD_S:g} s a job"
@@ -126,16 +111,14 @@ def _shape(sizes: Sizes) -> tuple[object, ...]:
 
 
 def _speed(plan: Plan, sizes: Sizes, rate: float | None) -> Speed:
-    """Count the model's weights on torch's device without memory, then take the rate, measure, or give up on time."""
+    """Measure the model here, or take the rate and count weights on torch's device without memory."""
     import torch
 
+    if rate is None:
+        return Speed(*_measure(plan, sizes))
     with torch.device("meta"):
         n_parameters = sum(parameter.numel() for parameter in _build(plan, sizes).parameters())
-    if rate is not None:
-        return Speed(1 / rate, 1 / (PREDICTED_PER_TRAINED * rate), n_parameters)
-    if n_parameters > LARGE_MODEL:
-        return Speed(None, None, n_parameters)
-    return Speed(*_measure(plan, sizes), n_parameters)
+    return Speed(1 / rate, 1 / (PREDICTED_PER_TRAINED * rate), n_parameters)
 
 
 def _build(plan: Plan, sizes: Sizes) -> "torch.nn.Module":
@@ -145,8 +128,8 @@ def _build(plan: Plan, sizes: Sizes) -> "torch.nn.Module":
     return model
 
 
-def _measure(plan: Plan, sizes: Sizes) -> tuple[float, float]:
-    """Return seconds a training example and seconds a predicted example take on this machine's processor."""
+def _measure(plan: Plan, sizes: Sizes) -> tuple[float, float, int]:
+    """Return seconds a training example, seconds a predicted example, and the number of parameters."""
     import torch
 
     torch.set_num_threads(plan.study.file.threads)
@@ -164,7 +147,7 @@ def _measure(plan: Plan, sizes: Sizes) -> tuple[float, float]:
         for _ in range(N_TIMED_STEPS):
             model(x_B)
     predicting = (time.perf_counter() - start) / (N_TIMED_STEPS * batch_size)
-    return training, predicting
+    return training, predicting, sum(p.numel() for p in model.parameters())
 
 
 def _steps(
@@ -202,8 +185,7 @@ def _cost(run: Run, epochs: int, sizes: Sizes, speed: Speed) -> Cost:
         predicted = training.epochs * (n["val"] + n["test"])
         predictions_bytes = float(predicted)
         weights_bytes = model_bytes * len(run.spec.keep_weights)
-    n_trained, seconds = epochs * visited, None
-    if speed.training_s is not None and speed.predicting_s is not None:
-        seconds = JOB_OVERHEAD_S + n_trained * speed.training_s + predicted * speed.predicting_s
+    n_trained = epochs * visited
+    seconds = JOB_OVERHEAD_S + n_trained * speed.training_s + predicted * speed.predicting_s
     memory = INTERPRETER_BYTES + n_inputs + 4 * model_bytes
     return Cost(n_trained, predicted, seconds, predictions_bytes, weights_bytes, memory)
