@@ -14,8 +14,7 @@ ANALYSES := cmnist_grid cmnist_stage1 cmnist_class_difference cmnist_rules cmnis
 PAPER := waterbirds celeba multinli civilcomments
 CONTROLLED := controlled_waterbirds controlled_waterbirds_groups controlled_waterbirds_classes
 DEVICE ?= cuda
-# Trainings at a time on the GPU.
-AT_ONCE ?= 1
+RUNS_PER_GPU ?= 1
 
 .PHONY: help setup study sweeps mnist analyses paper controlled quick test test-slow check format bench docs-results check-results schema lock clean
 
@@ -46,13 +45,13 @@ analyses: setup  ## every analysis on Colored-MNIST (about two hours on 2 cores)
 	for study in $(ANALYSES); do snakemake --cores $(CORES) --logger bam --configfile config/$$study.yaml || exit 1; done
 
 paper: setup  ## the paper's four data sets on a GPU, days of it; each config's head says hours and disk
-	for study in $(PAPER); do snakemake --cores $(CORES) --resources gpu=$(AT_ONCE) --logger bam \
-		--configfile config/$$study.yaml --config device=$(DEVICE) || exit 1; done
+	for study in $(PAPER); do snakemake --cores $(CORES) --logger bam \
+		--configfile config/$$study.yaml --config device=$(DEVICE) runs_per_gpu=$(RUNS_PER_GPU) || exit 1; done
 	@bam show $(PAPER:%=results/%)
 
 controlled: setup  ## Controlled-Waterbirds on a GPU, beside the follow-up report's numbers
-	for study in $(CONTROLLED); do snakemake --cores $(CORES) --resources gpu=$(AT_ONCE) --logger bam \
-		--configfile config/$$study.yaml --config device=$(DEVICE) || exit 1; done
+	for study in $(CONTROLLED); do snakemake --cores $(CORES) --logger bam \
+		--configfile config/$$study.yaml --config device=$(DEVICE) runs_per_gpu=$(RUNS_PER_GPU) || exit 1; done
 
 quick: setup  ## a small variant of each MNIST study, to see that all of them run (under 10 minutes on 2 cores)
 	for study in $(MNIST) dominoes_100 cmnist_star $(ANALYSES); do \
