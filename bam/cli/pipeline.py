@@ -29,7 +29,7 @@ def fetch(
         ),
     ] = None,
 ) -> None:
-    """Get raw files from a mirror (BAM_MIRROR=<folder>), a listed source or your own copy, checked by their contents."""
+    """Get raw files from a mirror (BAM_MIRROR=<folder>), a listed source or your own copy, and check their contents."""
     from bam.steps.fetch import fetch as step
 
     step(name, sources, out, copy)

@@ -114,6 +114,14 @@ def open_members(path: Path) -> Members:
         raise DataError(f"{path}: {error}; {advice}") from error
 
 
+def read_member(path: Path, members: Members, name: str) -> bytes:
+    """Return a member's bytes; DataError if the archive is broken there."""
+    try:
+        return members.read(name)
+    except UNREADABLE as error:
+        raise DataError(f"{path}: {name}: cannot be read ({error}); run `bam fetch` again") from error
+
+
 def problem(path: Path, seen: Seen, raw_file: RawFile) -> str | None:
     """Say how a file, and what is in it, differs from its description, or None if it does not."""
     found = seen.problem(raw_file)
@@ -136,23 +144,19 @@ def identity(path: Path, raw_file: RawFile) -> str:
 def _archive_problem(path: Path, archive: Archive) -> str | None:
     try:
         members = _open(path)
+        total = sum(members.sizes.values())
+        if len(members.sizes) > archive.max_members:
+            return f"has {len(members.sizes):,} members, expected at most {archive.max_members:,}"
+        if total > archive.max_unpacked_bytes:
+            return f"unpacks to {total:,} bytes, expected at most {archive.max_unpacked_bytes:,}"
+        lost = [wanted for wanted in archive.required if find(members, wanted) is None]
+        found = None if lost or archive.contents_sha256 is None else contents_sha256(path)
     except RefusedError as error:
         return str(error)
-    if len(members.sizes) > archive.max_members:
-        return f"has {len(members.sizes):,} members, expected at most {archive.max_members:,}"
-    total = sum(members.sizes.values())
-    if total > archive.max_unpacked_bytes:
-        return f"unpacks to {total:,} bytes, expected at most {archive.max_unpacked_bytes:,}"
-    for wanted in archive.required:
-        if find(members, wanted) is None:
-            return f"has no member {wanted}"
-    if archive.contents_sha256 is not None:
-        try:
-            found = contents_sha256(path)
-        except RefusedError as error:
-            return str(error)
-        if found != archive.contents_sha256:
-            return f"has members of SHA-256 {found}, expected {archive.contents_sha256}"
+    if lost:
+        return f"has no member {lost[0]}"
+    if found != archive.contents_sha256:
+        return f"has members of SHA-256 {found}, expected {archive.contents_sha256}"
     return None
 
 
