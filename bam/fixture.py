@@ -43,7 +43,10 @@ def _parsed(function: Callable[..., None], options: Sequence[str], name: str) ->
         if not sign or key not in known:
             choice = f"; there is {', '.join(known) or 'none'}"
             raise ConfigError(f"--set {option}: {name} has no option {key!r}{suggestion(key, known)}{choice}")
-        value = yaml.safe_load(text)
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            value = None
         if type(value) is not type(known[key]):
             raise ConfigError(f"--set {option}: expected a value such as {known[key]!r}, as in {key}={known[key]}")
         parsed[key] = value

@@ -52,13 +52,14 @@ def fetch(name: str, raw_set: RawSet, folder: Path, patience: Patience | None = 
         for file_name, described in raw_set.files.items():
             raw_file, target = described.trusting(trusted.get(file_name)), folder / file_name
             if not _is_right(target, raw_file):
+                trust = _trust(folder) if raw_file.known != described.known else ""
                 if copy is not None:
-                    _take_copy(copy, raw_set, raw_file, target, remote)
+                    _take_copy(copy, raw_set, raw_file, target, remote, trust)
                 else:
                     sources = [*mirrored(name, file_name), *raw_file.sources]
-                    _fetch_file(sources, raw_file, target, remote, _advice(name, file_name, raw_file))
+                    _fetch_file(sources, raw_file, target, remote, _advice(name, file_name, raw_file) + trust)
             found[file_name] = _identity(target, raw_file)
-            if described.known is None and raw_file.known is None:
+            if (described.known, described.md5, raw_file.known) == (None, None, None):
                 logger.info("%s: no hash is published; trusted from now on: %s", target, found[file_name])
         write_json(folder / FETCHED, found)
 
@@ -134,14 +135,18 @@ def _advice(set_name: str, file_name: str, raw_file: RawFile) -> str:
     )
 
 
-def _take_copy(copy: Path, raw_set: RawSet, raw_file: RawFile, target: Path, remote: Remote) -> None:
+def _trust(folder: Path) -> str:
+    return f". No hash is published; {folder / FETCHED} has the first that was trusted: delete it to trust another"
+
+
+def _take_copy(copy: Path, raw_set: RawSet, raw_file: RawFile, target: Path, remote: Remote, trust: str) -> None:
     """Put the user's own file at `target`, or pack what the user has unpacked."""
     sources = files_of(copy, target.name, raw_set)
     root = None if raw_file.archive is None or sources else unpacked_root(copy, target, raw_file.archive)
     if root is not None:
         pack(root, set(raw_set.files), raw_file, target)
         return
-    advice = f"Give --from a folder that holds {target.name}{' or what is in it' if raw_file.archive else ''}"
+    advice = f"Give --from a folder that holds {target.name}{' or what is in it' if raw_file.archive else ''}{trust}"
     _fetch_file(
         sources or [FolderSource(folder=str(copy.absolute()), path=target.name)], raw_file, target, remote, advice
     )
