@@ -59,7 +59,7 @@ def fetch(name: str, raw_set: RawSet, folder: Path, patience: Patience | None = 
                     sources = [*mirrored(name, file_name), *raw_file.sources]
                     _fetch_file(sources, raw_file, target, remote, _advice(name, file_name, raw_file) + trust)
             found[file_name] = _identity(target, raw_file)
-            if (described.known, described.md5, raw_file.known) == (None, None, None):
+            if not any((raw_file.known, described.md5, described.sha256_prefix)):
                 logger.info("%s: no hash is published; trusted from now on: %s", target, found[file_name])
         write_json(folder / FETCHED, found)
 
@@ -126,9 +126,11 @@ def _fetch_file(sources: Sequence[Source], raw_file: RawFile, target: Path, remo
 def _advice(set_name: str, file_name: str, raw_file: RawFile) -> str:
     """Say what may help where no source did, and what the contents must be."""
     many = f"{raw_file.size_bytes:,}" if raw_file.size_bytes is not None else f"at most {raw_file.limit_bytes:,}"
-    hashed = (
-        f" and SHA-256 {raw_file.sha256}" if raw_file.sha256 else f" and MD5 {raw_file.md5}" if raw_file.md5 else ""
-    )
+    known = {
+        "SHA-256": raw_file.sha256 or (f"{raw_file.sha256_prefix}..." if raw_file.sha256_prefix else None),
+        "MD5": raw_file.md5,
+    }
+    hashed = next((f" and {name} {value}" for name, value in known.items() if value), "")
     return (
         f"Set {MIRROR_VARIABLE} to a folder or http(s) address that holds {set_name}/{file_name} or the same with .gz, "
         f"whose contents have {many} bytes{hashed}"

@@ -69,7 +69,7 @@ def pack(root: Path, others: set[str], raw_file: RawFile, target: Path) -> None:
         raise DataError(f"{root}: has {total:,} bytes in {len(names):,} files, expected at most {limit:,}")
     temporary = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
     # The host's own packing is gone, and with it what hashes of the archive are of; the members are compared instead.
-    known = {"size_bytes": None, "sha256": None, "md5": None, "max_bytes": 2 * total + (1 << 30)}
+    known = {"size_bytes": None, "sha256": None, "sha256_prefix": None, "md5": None, "max_bytes": 2 * total + (1 << 30)}
     try:
         with writing(target, total):
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -123,6 +123,9 @@ class RawFile(Strict):
     size_bytes: int | None = Field(ge=0, description="of the unpacked file; null if nobody published it")
     max_bytes: int | None = Field(default=None, ge=1, description="what it cannot exceed, if its size is not known")
     sha256: Hash | None = Field(description="of the unpacked contents; null if nobody published it")
+    sha256_prefix: str | None = Field(
+        default=None, pattern="^[0-9a-f]{4,63}$", description="its first digits, where no more is published"
+    )
     md5: str | None = Field(default=None, pattern="^[0-9a-f]{32}$", description="of the unpacked contents")
     archive: Archive | None = Field(default=None, description="for a .tar or .zip that stays packed")
     sources: list[Source]

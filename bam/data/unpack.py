@@ -56,6 +56,8 @@ class Seen:
             return f"has {self.size_bytes:,} bytes, {expected}"
         if raw_file.sha256 not in (None, self.sha256):
             return f"has SHA-256 {self.sha256}, expected {raw_file.sha256}"
+        if raw_file.sha256_prefix is not None and not self.sha256.startswith(raw_file.sha256_prefix):
+            return f"has SHA-256 {self.sha256}, expected {raw_file.sha256_prefix}..."
         if raw_file.md5 not in (None, self.md5):
             return f"has MD5 {self.md5}, expected {raw_file.md5}"
         return None
