@@ -21,12 +21,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from bam.data.prepared import open_inputs, read_manifest
 from bam.data.read import read
 from bam.data.rows import as_rows
-from bam.training.inputs import image_inputs
 
 RAW_SETS = {"waterbirds": "waterbirds", "celeba": "celeba-kaggle"}
 BATCH = {"waterbirds": 64, "celeba": 128}  # as the paper's
@@ -58,6 +56,10 @@ def epoch_rate(folder: Path, batch_size: int) -> tuple[float, float, float]:
     The path is training's own: rows in random order gathered as uint8 and normalised to float32. The
     second of two epochs is timed, with what fits of the file in the page cache, as in training.
     """
+    import torch  # not above: a child's peak would count the pages of its parent at the fork
+
+    from bam.training.inputs import image_inputs
+
     torch.set_num_threads(1)
     manifest = read_manifest(folder)
     array = open_inputs(folder, manifest, "train")
@@ -118,9 +120,8 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
         f"a plain copy {copy_gb:.2f} GB/s, ratio {path_gb / copy_gb:.2f}"
     )
     print(f"  load of the machine meanwhile: {os.getloadavg()[1]:.1f} over 5 min")
-    print(
-        f"  peak of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB, mapped pages included"
-    )
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"  peak of this process {peak_mb:,.0f} MB, pages of the mapped file included")
 
 
 def main() -> None:
