@@ -1,4 +1,4 @@
-"""What can be named in a config: one module a method, a model, a kind of data set or a label-only rule."""
+"""What can be named: one module a method, a model, a kind of data set, a label-only rule or a fixture."""
 
 import difflib
 import importlib
@@ -9,7 +9,7 @@ from types import ModuleType
 import bam
 from bam.errors import ConfigError
 
-FOLDERS = {"method": "methods", "model": "models", "kind": "data.kinds", "rule": "label_rules"}
+FOLDERS = {"method": "methods", "model": "models", "kind": "data.kinds", "rule": "label_rules", "fixture": "fixtures"}
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
@@ -28,13 +28,13 @@ def module_name(what: str, name: str) -> str:
 
 
 def names(what: str) -> list[str]:
-    """List the methods, models, kinds or rules there are, without importing them."""
+    """List the methods, models, kinds, rules or fixtures there are, without importing them."""
     folder = bam.__path__[0] + "/" + FOLDERS[what].replace(".", "/")
     return sorted(module.name for module in pkgutil.iter_modules([folder]))
 
 
 def load(what: str, name: str, where: str) -> ModuleType:
-    """Import the module of a method, a model, a kind or a rule.
+    """Import the module of a method, a model, a kind, a rule or a fixture.
 
     Raises
     ------

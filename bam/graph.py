@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bam.data.sources import RawSet, read_sources
+from bam.data.raw import contents_of
+from bam.data.sources import read_sources
 from bam.errors import ConfigError
 from bam.files import canonical_json
 from bam.layout import GROUP_FILES, SPLIT_FILES, Layout
@@ -55,8 +56,7 @@ class Graph:
 
     def raw_set(self, name: str) -> str:
         """Return the content hashes of a raw set, so that other contents are fetched anew."""
-        raw_set: RawSet = self.raw_sets[name]
-        return canonical_json({file: description.sha256 for file, description in raw_set.files.items()})
+        return canonical_json(contents_of(self.raw_sets[name]))
 
     def fetched(self, dataset: DataSet, folder: Path, files: Sequence[str]) -> list[str]:
         """Return the markers of the raw sets, or nothing if all of `files` are in `folder`."""

@@ -11,6 +11,7 @@ from bam import catalogue
 from bam.catalogue import suggestion
 from bam.code_digest import digest
 from bam.config_errors import validated
+from bam.data.raw import contents_of
 from bam.data.sources import RawSet
 from bam.errors import ConfigError, DataError
 from bam.files import sha256_file, short_hash
@@ -101,7 +102,7 @@ def locate(named: str, sources: Mapping[str, RawSet]) -> WeightsSource:
         If it is none of them.
     """
     if named in sources:
-        hashes = {name: file.known_hash for name, file in sources[named].files.items()}
+        hashes = contents_of(sources[named])
         return WeightsSource("raw", named, "", hashes)
     if Path(named).exists():
         return WeightsSource("local", named, "", {path.name: _hash(path) for path in local_files(Path(named))})

@@ -13,7 +13,7 @@ StudyResults = Annotated[Path | None, typer.Option(help="Folder of the study's r
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command."""
-    for verb in (run, propose, plan, status, show, doctor, verify, rekey, export, predict, spec):
+    for verb in (run, propose, plan, status, show, doctor, verify, rekey, export, predict, spec, fixture):
         app.command(name=verb.__name__, rich_help_panel="For people")(verb)
 
 
@@ -206,6 +206,19 @@ def predict(
     from bam.predict import predict_file
 
     predict_file(model, inputs, out, device)
+
+
+def fixture(
+    name: Annotated[str, typer.Argument(help="Benchmark: a file of bam/fixtures/.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to; then usable as BAM_MIRROR.")],
+    scale: Annotated[float, typer.Option(help="Share of the published number of examples, above 0, at most 1.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Seed of the contents.", min=0)] = 0,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Option of this benchmark, as name=value.")] = None,
+) -> None:
+    """Write generated raw archives in a benchmark's published layout, at any scale."""
+    from bam.fixture import write
+
+    write(name, out, scale, seed, set_ or [])
 
 
 def _conclude(summary: str, problems: list[str]) -> None:

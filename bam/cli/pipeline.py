@@ -36,11 +36,17 @@ def fetch(
     name: Annotated[str, typer.Argument(help="Raw set, a key of config/datasets.yaml.")],
     out: Annotated[Path, typer.Option(help="Folder for its files.")],
     sources: options.Sources = options.DEFAULT_SOURCES,
+    copy: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="A copy that you have: the archive, or a folder with the files or what is in them."
+        ),
+    ] = None,
 ) -> None:
-    """Get raw files from a mirror (BAM_MIRROR=<folder>) or a listed source, checked by SHA-256."""
+    """Get raw files from a mirror (BAM_MIRROR=<folder>), a listed source or your own copy, and check their contents."""
     from bam.steps.fetch import fetch as step
 
-    step(name, sources, out)
+    step(name, sources, out, copy)
 
 
 def prepare(

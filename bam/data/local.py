@@ -53,11 +53,12 @@ def mirrored(set_name: str, file_name: str) -> list[Source]:
                 "expected one, or several with commas between them"
             )
         else:
-            sources += _in_folder(Path(mirror).absolute() / set_name, file_name)
+            sources += in_folder(Path(mirror).absolute() / set_name, file_name)
     return sources
 
 
-def _in_folder(folder: Path, file_name: str) -> list[Source]:
+def in_folder(folder: Path, file_name: str) -> list[Source]:
+    """Return the file in a folder, and the same gzipped, as far as they are there; the file alone if neither is."""
     plain = FolderSource(folder=str(folder), path=file_name)
     gzipped = FolderSource(folder=str(folder), path=f"{file_name}.gz", unpack="gzip")
     there: list[Source] = [source for source in (plain, gzipped) if locate(source) is not None]

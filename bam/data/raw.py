@@ -9,10 +9,21 @@ from bam.data.sources import RawSet
 
 def raw_names(kind: ModuleType, settings: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the raw sets of a kind: its own, `RAW`, then those that its `RAW_SETTINGS` name, such as a tokeniser."""
-    named = [str(settings[key]) for key in getattr(kind, "RAW_SETTINGS", ()) if settings.get(key) is not None]
-    return (*kind.RAW, *named)
+    named = [_value(kind, settings, key) for key in getattr(kind, "RAW_SETTINGS", ())]
+    return (*kind.RAW, *(str(name) for name in named if name is not None))
 
 
-def contents_of(raw_set: RawSet) -> dict[str, str]:
-    """Return what identifies the contents of a raw set: file -> SHA-256."""
-    return {name: file.known_hash for name, file in raw_set.files.items()}
+def contents_of(raw_set: RawSet) -> dict[str, Any]:
+    """Return what identifies the contents of a raw set: file -> SHA-256.
+
+    Where none is published, the MD5, or null; then also the counts that are expected.
+    """
+    contents: dict[str, Any] = {name: file.known or file.md5 for name, file in raw_set.files.items()}
+    if all(file.known for file in raw_set.files.values()):
+        return contents
+    return {**contents, "expected": raw_set.expected}
+
+
+def _value(kind: ModuleType, settings: Mapping[str, Any], key: str) -> Any:
+    """Return a setting, or its default."""
+    return settings[key] if key in settings else kind.Settings.model_fields[key].get_default()

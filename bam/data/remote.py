@@ -7,6 +7,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from bam.data.download import Downloads, Patience, discard, forget
+from bam.data.members import problem as problem_of
 from bam.data.sources import RawFile, UrlSource
 from bam.data.unpack import RefusedError, Seen, look, unpacked, writing
 from bam.files import short_hash
@@ -113,9 +114,9 @@ def _is_archive(source: UrlSource) -> bool:
 
 def _name(contents: Path, seen: Seen, raw_file: RawFile, target: Path, aside: Path | None) -> str | None:
     """Rename right contents to `target`, and wrong ones to `aside`."""
-    problem = seen.problem(raw_file)
+    problem = problem_of(contents, seen, raw_file)
     goal = target if problem is None else aside
     if goal is not None:
-        with writing(goal, raw_file.size_bytes):
+        with writing(goal, raw_file.limit_bytes):
             contents.replace(goal)
     return problem

@@ -34,6 +34,7 @@ def _absolute(path: str) -> str:
 
 
 Inside = Annotated[str, AfterValidator(_inside)]
+Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Packed(Strict):
@@ -107,23 +108,53 @@ Source = Annotated[
 ]
 
 
-class RawFile(Strict):
-    """One raw file, known by its content."""
+class Archive(Strict):
+    """What is asked of a raw file that stays packed: kinds read its members where they lie."""
 
-    size_bytes: int = Field(ge=0)
-    sha256: str | None = Field(
-        pattern="^[0-9a-f]{64}$",
-        description="of the unpacked contents; null: what comes first is trusted, and its hash compared ever after",
-    )
+    max_members: int = Field(ge=1)
+    max_unpacked_bytes: int = Field(ge=1, description="of all members together")
+    required: list[Inside] = Field(description="members that must be there, below whatever folder")
+    contents_sha256: Hash | None = Field(default=None, description="of names and contents; see bam/data/members.py")
+
+
+class RawFile(Strict):
+    """One raw file, known by its content; where no hash is published, by the first one that was trusted."""
+
+    size_bytes: int | None = Field(ge=0, description="of the unpacked file; null if nobody published it")
+    max_bytes: int | None = Field(default=None, ge=1, description="what it cannot exceed, if its size is not known")
+    sha256: Hash | None = Field(description="of the unpacked contents; null if nobody published it")
     sha256_prefix: str | None = Field(
         default=None, pattern="^[0-9a-f]{4,63}$", description="its first digits, where no more is published"
     )
+    md5: str | None = Field(default=None, pattern="^[0-9a-f]{32}$", description="of the unpacked contents")
+    archive: Archive | None = Field(default=None, description="for a .tar or .zip that stays packed")
     sources: list[Source]
 
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> Self:
+        if self.size_bytes is None and self.max_bytes is None:
+            raise ValueError("a file of unknown size_bytes needs max_bytes, so that no download fills the disk")
+        return self
+
     @property
-    def known_hash(self) -> str:
-        """What is known of the contents' SHA-256, its end left open if it is not known whole."""
-        return self.sha256 or f"{self.sha256_prefix or ''}..."
+    def limit_bytes(self) -> int:
+        """The size, or what it cannot exceed."""
+        limit = self.size_bytes if self.size_bytes is not None else self.max_bytes
+        assert limit is not None
+        return limit
+
+    @property
+    def known(self) -> str | None:
+        """What identifies the contents: a hash, or None where none is known."""
+        return (self.archive.contents_sha256 if self.archive else None) or self.sha256
+
+    def trusting(self, known: str | None) -> Self:
+        """Return the description with the hash that was trusted at first, where none is published."""
+        if known is None or self.known is not None:
+            return self
+        if self.archive is None:
+            return self.model_copy(update={"sha256": known})
+        return self.model_copy(update={"archive": self.archive.model_copy(update={"contents_sha256": known})})
 
 
 class RawSet(Strict):
@@ -133,6 +164,16 @@ class RawSet(Strict):
     licence: str
     citation: str
     files: dict[Inside, RawFile]
+    expected: dict[str, dict[str, int]] | None = Field(
+        default=None, description="examples in each split and group, as published; kinds check them"
+    )
+
+    @model_validator(mode="after")
+    def _archives_say_what_they_are(self) -> Self:
+        for name, file in self.files.items():
+            if file.archive is not None and not name.endswith((".tar", ".zip")):
+                raise ValueError(f"{name} stays packed, so its name must end in .tar or .zip")
+        return self
 
 
 def read_sources(path: Path) -> dict[str, RawSet]:

@@ -44,15 +44,22 @@ class Seen:
 
     size_bytes: int
     sha256: str
+    md5: str | None = None  # where one is asked for
 
     def problem(self, raw_file: RawFile) -> str | None:
         """Say how the contents differ from their description, or None if they do not."""
-        if self.size_bytes > raw_file.size_bytes + EXCESS_BYTES:
-            return f"has more than {raw_file.size_bytes + EXCESS_BYTES:,} bytes, expected {raw_file.size_bytes:,}"
-        if self.size_bytes != raw_file.size_bytes:
-            return f"has {self.size_bytes:,} bytes, expected {raw_file.size_bytes:,}"
-        if not self.sha256.startswith(raw_file.known_hash.rstrip(".")):
-            return f"has SHA-256 {self.sha256}, expected {raw_file.known_hash}"
+        limit = raw_file.limit_bytes
+        expected = f"expected {limit:,}" if raw_file.size_bytes is not None else f"expected at most {limit:,}"
+        if self.size_bytes > limit + EXCESS_BYTES:
+            return f"has more than {limit + EXCESS_BYTES:,} bytes, {expected}"
+        if self.size_bytes > limit or raw_file.size_bytes not in (None, self.size_bytes):
+            return f"has {self.size_bytes:,} bytes, {expected}"
+        if raw_file.sha256 not in (None, self.sha256):
+            return f"has SHA-256 {self.sha256}, expected {raw_file.sha256}"
+        if raw_file.sha256_prefix is not None and not self.sha256.startswith(raw_file.sha256_prefix):
+            return f"has SHA-256 {self.sha256}, expected {raw_file.sha256_prefix}..."
+        if raw_file.md5 not in (None, self.md5):
+            return f"has MD5 {self.md5}, expected {raw_file.md5}"
         return None
 
 
@@ -104,7 +111,7 @@ def unpacked(path: Path, packing: Packed, raw_file: RawFile, target: Path) -> It
     """
     contents = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
     try:
-        with writing(target, raw_file.size_bytes):
+        with writing(target, raw_file.limit_bytes):
             target.parent.mkdir(parents=True, exist_ok=True)
             with open(contents, "wb") as file:
                 seen = _digest(_chunks(path, packing), raw_file, file)
@@ -117,14 +124,17 @@ def unpacked(path: Path, packing: Packed, raw_file: RawFile, target: Path) -> It
 
 def _digest(chunks: Iterator[bytes], raw_file: RawFile, copy: IO[bytes] | None = None) -> Seen:
     digest, size = hashlib.sha256(), 0
+    md5 = hashlib.md5(usedforsecurity=False) if raw_file.md5 is not None else None  # what some hosts publish
     for chunk in chunks:
         size += len(chunk)
         digest.update(chunk)
+        if md5 is not None:
+            md5.update(chunk)
         if copy is not None:
             copy.write(chunk)
-        if size > raw_file.size_bytes + EXCESS_BYTES:
+        if size > raw_file.limit_bytes + EXCESS_BYTES:
             break
-    return Seen(size, digest.hexdigest())
+    return Seen(size, digest.hexdigest(), md5.hexdigest() if md5 is not None else None)
 
 
 def _chunks(path: Path, packing: Packed) -> Iterator[bytes]:
@@ -144,7 +154,7 @@ def _opened(path: Path, packing: Packed) -> Iterator[Readable]:
             yield unzipped
     elif packing.unpack == "zip":
         with zipfile.ZipFile(path) as zipped:
-            names = [_checked(info.filename) for info in zipped.infolist()]
+            names = [checked(info.filename) for info in zipped.infolist()]
             with zipped.open(_found(names, packing.member)) as member:
                 yield member
     elif packing.unpack == "tar":
@@ -157,7 +167,7 @@ def _opened(path: Path, packing: Packed) -> Iterator[Readable]:
 
 def _tar_member(archive: tarfile.TarFile, wanted: str | None) -> IO[bytes]:
     """Find a member; nothing is extracted by the archive's own paths, and links are not followed."""
-    infos = {_checked(info.name): info for info in archive.getmembers()}
+    infos = {checked(info.name): info for info in archive.getmembers()}
     found = infos[_found(list(infos), wanted)]
     file = archive.extractfile(found) if found.isreg() else None
     if file is None:
@@ -165,7 +175,8 @@ def _tar_member(archive: tarfile.TarFile, wanted: str | None) -> IO[bytes]:
     return file
 
 
-def _checked(name: str) -> str:
+def checked(name: str) -> str:
+    """Return a member's path; RefusedError if it would leave the folder that it is taken in."""
     if escapes(name):
         raise RefusedError(f"is not trusted: it holds the path {name!r}, which leaves the archive's folder")
     return name

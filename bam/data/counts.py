@@ -1,0 +1,65 @@
+"""Compare the counts of a benchmark's groups with the published ones."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from bam.data.examples import Split
+from bam.errors import DataError
+
+Counts = Literal["published", "any"]  # the setting `counts:` of a benchmark's kind
+
+
+def check_counts(
+    groups: Mapping[Split, np.ndarray], published: Mapping[Split, Sequence[int]], names: Sequence[str], where: str
+) -> None:
+    """Refuse a benchmark that is not the published one, by the examples of each group in each split.
+
+    Parameters
+    ----------
+    groups
+        Split -> group of each example, integers from 0, in the order of `names`.
+    where
+        What was counted, for the message.
+
+    Raises
+    ------
+    DataError
+        With a table of what was expected and what was seen.
+    """
+    seen = {split: np.bincount(ids, minlength=len(names)).tolist() for split, ids in groups.items()}
+    if all(list(published[split]) == seen[split] for split in seen):
+        return
+    rows = [
+        (split, name, expected, found)
+        for split in seen
+        for name, expected, found in zip(names, published[split], seen[split], strict=True)
+    ]
+    raise DataError(
+        f"{where}: the groups are not as large as published, so this is another or a damaged version of the data "
+        f"(a smaller copy is read with `counts: any`):\n{_table(rows)}"
+    )
+
+
+def _table(rows: Sequence[tuple[str, str, int, int]]) -> str:
+    width = max(len(name) for _, name, _, _ in rows)
+    lines = [f"  {'split':5}  {'group':{width}}  {'expected':>9}  {'seen':>9}"]
+    for split, name, expected, found in rows:
+        mark = "" if expected == found else f"  {found - expected:+,}"
+        lines.append(f"  {split:5}  {name:{width}}  {expected:9,}  {found:9,}{mark}")
+    return "\n".join(lines)
+
+
+def check_classes(labels: Mapping[Split, np.ndarray], names: Sequence[str], where: str) -> None:
+    """Refuse a data set in which a split has no example of a class.
+
+    Raises
+    ------
+    DataError
+        It names the split and the class.
+    """
+    for split, values in labels.items():
+        for label, count in enumerate(np.bincount(values, minlength=len(names))):
+            if count == 0:
+                raise DataError(f"{where}: {split} has no example of the class {names[label]!r}; is the file whole?")
