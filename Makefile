@@ -11,8 +11,12 @@ export PYTHONPATH := $(CURDIR)
 
 MNIST := cmnist spuco_mnist dominoes
 ANALYSES := cmnist_grid cmnist_stage1 cmnist_class_difference cmnist_rules cmnist_imbalance cmnist_size
+PAPER := waterbirds celeba multinli civilcomments
+CONTROLLED := controlled_waterbirds controlled_waterbirds_groups controlled_waterbirds_classes
+DEVICE ?= cuda
+RUNS_PER_GPU ?= 1
 
-.PHONY: help setup study sweeps mnist analyses quick test test-slow check format bench docs-results check-results schema lock clean
+.PHONY: help setup study sweeps mnist analyses paper controlled quick test test-slow check format bench docs-results check-results schema lock clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +43,15 @@ mnist: setup  ## the main table on MNIST-size data: Colored-MNIST, SpuCoMNIST, D
 
 analyses: setup  ## every analysis on Colored-MNIST (about two hours on 2 cores)
 	for study in $(ANALYSES); do snakemake --cores $(CORES) --logger bam --configfile config/$$study.yaml || exit 1; done
+
+paper: setup  ## the paper's four data sets on a GPU, days of it; each config's head says hours and disk
+	for study in $(PAPER); do snakemake --cores $(CORES) --logger bam \
+		--configfile config/$$study.yaml --config device=$(DEVICE) runs_per_gpu=$(RUNS_PER_GPU) || exit 1; done
+	@bam show $(PAPER:%=results/%)
+
+controlled: setup  ## Controlled-Waterbirds on a GPU, beside the follow-up report's numbers
+	for study in $(CONTROLLED); do snakemake --cores $(CORES) --logger bam \
+		--configfile config/$$study.yaml --config device=$(DEVICE) runs_per_gpu=$(RUNS_PER_GPU) || exit 1; done
 
 quick: setup  ## a small variant of each MNIST study, to see that all of them run (under 10 minutes on 2 cores)
 	for study in $(MNIST) dominoes_100 cmnist_star $(ANALYSES); do \

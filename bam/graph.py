@@ -19,6 +19,7 @@ from bam.errors import ConfigError
 from bam.files import canonical_json
 from bam.layout import GROUP_FILES, SPLIT_FILES, Layout
 from bam.plan import DataSet, Run, make_plan
+from bam.pretrained import FILES, RECORD
 from bam.run_files import Stage1Files, TrainFiles
 from bam.study import check_study
 from bam.yaml_files import EXTENDS, read_yaml, with_base
@@ -84,6 +85,25 @@ class Graph:
         """Return what `annotate` needs."""
         return self.fetched(self.plan.datasets[groups_id], self.layout.groups(groups_id), GROUP_FILES)
 
+    def pretrained_model(self, pretrained_id: str) -> str:
+        """Return the `model:` entry behind pretrained weights as JSON."""
+        return canonical_json(dict(self.plan.pretrained[pretrained_id].model))
+
+    def pretrained_raw(self, pretrained_id: str) -> str | None:
+        """Return the folder of the raw set behind pretrained weights, None if they are from elsewhere."""
+        raw = self.plan.pretrained[pretrained_id].raw
+        return None if raw is None else str(self.layout.raw(raw))
+
+    def raw_for_pretrained(self, pretrained_id: str) -> list[str]:
+        """Return what `pretrained` needs."""
+        raw, folder = self.pretrained_raw(pretrained_id), self.layout.pretrained(pretrained_id)
+        return [] if raw is None or all((folder / file).exists() for file in FILES) else [f"{raw}/fetched.json"]
+
+    def pretrained_raw_options(self, pretrained_id: str) -> str:
+        """Return the option that names the folder of the raw set."""
+        raw = self.pretrained_raw(pretrained_id)
+        return "" if raw is None else f"--raw {raw}"
+
     # Training
 
     def run(self, name: str) -> Run:
@@ -120,6 +140,18 @@ class Graph:
     def prepared(self, name: str) -> str:
         """Return the folder of prepared data that a run trains on."""
         return str(self.layout.prepared(self.run(name).dataset.data_id))
+
+    def pretrained(self, name: str) -> list[str]:
+        """Return the pretrained weights that a run's fresh model starts from, or nothing if the run is done."""
+        weights = self.run(name).pretrained
+        if weights is None or self.is_done(name):
+            return []
+        return [str(self.layout.pretrained(weights.id) / file) for file in FILES]
+
+    def pretrained_options(self, name: str) -> str:
+        """Return the option that names their folder."""
+        weights = self.run(name).pretrained
+        return "" if weights is None else f"--pretrained {self.layout.pretrained(weights.id)}"
 
     def previous(self, name: str) -> list[str]:
         """Return the state of the next lower T to go on from, if there is one and the run is not done."""
@@ -199,8 +231,9 @@ class Graph:
     # Targets
 
     def data_files(self) -> list[str]:
-        """Return one file of every prepared data set and of its groups."""
-        return [
+        """Return one file of every prepared data set and of its groups, and the record of all pretrained weights."""
+        weights = [str(self.layout.pretrained(name) / RECORD) for name in self.plan.pretrained]
+        return weights + [
             str(path)
             for data in self.plan.datasets.values()
             for path in (

@@ -29,6 +29,10 @@ class Layout:
         """Return the folder of prepared arrays."""
         return self.data / "prepared" / data_id
 
+    def pretrained(self, pretrained_id: str) -> Path:
+        """Return the folder of pretrained weights."""
+        return self.data / "pretrained" / pretrained_id
+
     def groups(self, groups_id: str) -> Path:
         """Return the folder of group files."""
         return self.data / "groups" / groups_id

@@ -7,6 +7,7 @@ from pathlib import Path
 from bam.data.sources import RawSet
 from bam.layout import GROUP_FILES, SPLIT_FILES, Layout
 from bam.plan import Cell, DataSet, Run
+from bam.pretrained import FILES, Pretrained
 from bam.progress import track
 from bam.run_files import Stage1Files, TrainFiles
 from bam.steps.annotate import annotate
@@ -69,6 +70,20 @@ def make_data(dataset: DataSet, sources: dict[str, RawSet], layout: Layout) -> N
         annotate(dict(dataset.settings), folders, groups)
 
 
+def make_pretrained(weights: Pretrained, sources: dict[str, RawSet], layout: Layout) -> None:
+    """Take pretrained weights over unless they are there."""
+    from bam.data.fetch import fetch
+    from bam.steps.pretrained import pretrained
+
+    folder = layout.pretrained(weights.id)
+    if all((folder / name).exists() for name in FILES):
+        return
+    raw = None if weights.raw is None else layout.raw(weights.raw)
+    if weights.raw is not None and raw is not None:
+        fetch(weights.raw, sources[weights.raw], raw)
+    pretrained(weights.model, raw, sources, folder)
+
+
 def choose_and_score(cells: Sequence[Cell], rule: str, study: StudyFile, layout: Layout) -> Path:
     """Select by one rule, evaluate what it chose, and return the evaluation CSV."""
     first = cells[0]
@@ -79,6 +94,11 @@ def choose_and_score(cells: Sequence[Cell], rule: str, study: StudyFile, layout:
     return scored
 
 
+def pretrained_of(run: Run, layout: Layout) -> Path | None:
+    """Return the folder of the weights that a run's fresh model starts from, None if there are none."""
+    return None if run.pretrained is None else layout.pretrained(run.pretrained.id)
+
+
 def _stage1(run: Run, by_name: Mapping[str, Run], layout: Layout, device: str) -> None:
     files = _stage1_files(layout, run.name)
     if not all(path.exists() for path in files.all()):
@@ -86,7 +106,8 @@ def _stage1(run: Run, by_name: Mapping[str, Run], layout: Layout, device: str) -
         if run.previous is not None:
             _stage1(by_name[run.previous], by_name, layout, device)
             previous = _stage1_files(layout, run.previous)
-        stage1(run.spec, layout.prepared(run.dataset.data_id), files, previous, device)
+        prepared = layout.prepared(run.dataset.data_id)
+        stage1(run.spec, prepared, files, previous, device, pretrained_of(run, layout))
     mask = _error_set(run, layout)
     if not mask.exists():
         error_set(files.train, layout.prepared(run.dataset.data_id) / "train" / "labels.npy", mask)
@@ -99,10 +120,11 @@ def _final(run: Run, layout: Layout, device: str) -> None:
     prepared = layout.prepared(run.dataset.data_id)
     if run.stage1 is None:
         groups = layout.groups(run.dataset.groups_id) / "train.csv" if run.spec.training.needs_groups else None
-        train(run.spec, prepared, groups, files, device)
+        train(run.spec, prepared, groups, files, device, pretrained_of(run, layout))
     else:
         weights = _stage1_files(layout, run.stage1).model if run.spec.training.start == "stage1" else None
-        stage2(run.spec, prepared, _error_set(run, layout), weights, files, device)
+        mask = _error_set(run, layout)
+        stage2(run.spec, prepared, mask, weights, files, device, pretrained_of(run, layout))
 
 
 def _error_set(run: Run, layout: Layout) -> Path:

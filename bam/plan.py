@@ -12,6 +12,7 @@ from bam.data.raw import contents_of, raw_names
 from bam.data.sources import RawSet
 from bam.errors import ConfigError
 from bam.files import canonical_json, short_hash
+from bam.pretrained import Pretrained, find, needs_configuration
 from bam.recipe import RunSpec, Step, Training
 from bam.study import Arm, Setting, Study, arms
 
@@ -55,6 +56,7 @@ class Run:
     previous : name of the stage-1 run at the next lower T, to go on from
     stage1 : name of the stage-1 run that a stage 2 builds on
     error_set : name of the error set that a stage 1 gives, or that a stage 2 trains on
+    pretrained : the weights that its fresh model starts from
     """
 
     name: str
@@ -63,6 +65,7 @@ class Run:
     previous: str | None = None
     stage1: str | None = None
     error_set: str | None = None
+    pretrained: Pretrained | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Plan:
     error_sets: Mapping[str, Run]
     trainings: Mapping[str, Run]
     cells: tuple[Cell, ...]
+    pretrained: Mapping[str, Pretrained]
 
     def of(self, arm: str, dataset: str, method: str) -> list[Cell]:
         """Return the cells that one selection chooses among, in config order."""
@@ -127,6 +131,12 @@ def make_plan(study: Study, sources: Mapping[str, RawSet]) -> Plan:
         error_sets={run.error_set: run for run in stage1.values() if run.error_set},
         trainings={cell.run.name: cell.run for cell in cells},
         cells=tuple(cells),
+        pretrained={
+            run.pretrained.id: run.pretrained
+            for cell in cells
+            for run in (cell.stage1, cell.run)
+            if run is not None and run.pretrained is not None
+        },
     )
 
 
@@ -162,11 +172,11 @@ def _code(step: str, **named: str) -> str:
 def _cell(arm: Arm, dataset: str, method: str, setting: Setting, seed: int, sources: Mapping[str, RawSet]) -> Cell:
     study, recipe = arm.study, setting.recipe
     data = data_set(study.dataset_settings(dataset, seed), sources)
-    stage1 = None
+    weights, stage1 = find(study.file.model, sources), None
     if recipe.stage1 is not None:
-        stage1 = _run(study, "stage1", method, data, _watched(recipe.stage1), recipe.stage1_label, seed)
+        stage1 = _run(study, "stage1", method, data, _watched(recipe.stage1), recipe.stage1_label, seed, weights)
     step: Step = "train" if stage1 is None else "stage2"
-    run = _run(study, step, method, data, recipe.final, recipe.label, seed, stage1)
+    run = _run(study, step, method, data, recipe.final, recipe.label, seed, weights, stage1)
     return Cell(arm.name, dataset, method, setting, seed, run, stage1)
 
 
@@ -178,9 +188,12 @@ def _run(  # noqa: PLR0913  (the parts of one spec)
     training: Training,
     label: str,
     seed: int,
+    weights: Pretrained | None,
     stage1: Run | None = None,
 ) -> Run:
     is_final = step != "stage1"
+    if training.start == "stage1" and not needs_configuration(study.file.model):
+        weights = None
     spec = RunSpec(
         step=step,
         method=method,
@@ -195,15 +208,16 @@ def _run(  # noqa: PLR0913  (the parts of one spec)
         stage1=stage1.spec.result_id if stage1 else None,
         groups=data.groups_id if training.needs_groups else None,
         code=_training_code(step, study),
+        pretrained=weights.id if weights else None,
+        compile=study.file.compile,
     )
     stem = f"{method}-{label}-seed{seed}"
     name = f"{step}/{stem}-{spec.id}"
     if is_final:
-        return Run(
-            name, spec, data, stage1=stage1.name if stage1 else None, error_set=stage1.error_set if stage1 else None
-        )
+        below = {"stage1": stage1.name, "error_set": stage1.error_set} if stage1 else {}
+        return Run(name, spec, data, pretrained=weights, **below)
     error_set = f"error_set/{stem}-{short_hash([spec.result_id, _code('error_set')])}"
-    return Run(name, spec, data, error_set=error_set)
+    return Run(name, spec, data, error_set=error_set, pretrained=weights)
 
 
 def _training_code(step: Step, study: Study) -> str:

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bam import catalogue
 from bam.errors import DataError
 from bam.export import MODEL_SCHEMA
 from bam.files import read_json, write_text
 from bam.training.build import set_up_torch
 from bam.training.inputs import ImageInputs
+from bam.training.network import Form, network
 from bam.training.prediction import predict_logits
 from bam.training.state import load_tensors
 
@@ -40,13 +40,12 @@ def predict_file(model: Path, inputs: Path, out: Path, device: str) -> None:
         raise DataError(f"{model / 'model.json'}: lacks {', '.join(lacking)}; export the model again")
     images = _read(inputs, tuple(description["input_shape"]))
     where = set_up_torch(torch.get_num_threads(), device)
-    module = catalogue.load("model", description["model"]["name"], str(model))
-    settings = module.Settings.model_validate(description["model"])
     names = description["class_names"]
-    network: torch.nn.Module = module.build(settings, tuple(description["input_shape"]), len(names))
-    network.load_state_dict(load_tensors(model / "model.safetensors"))
-    network.to(where)
-    logits = predict_logits(network, ImageInputs(images, description["mean"], description["std"], where))
+    form = Form("image", tuple(description["input_shape"]), len(names))
+    built = network(description["model"], form)
+    built.load_state_dict(load_tensors(model / "model.safetensors"))
+    built.to(where)
+    logits = predict_logits(built, ImageInputs(images, description["mean"], description["std"], where))
     probabilities = torch.from_numpy(logits).double().softmax(dim=1).numpy()
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

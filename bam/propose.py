@@ -15,6 +15,7 @@ from bam.data.sources import RawSet, read_sources
 from bam.errors import ConfigError
 from bam.files import write_text
 from bam.layout import SPLIT_FILES, Layout
+from bam.pipeline import make_pretrained, pretrained_of
 from bam.plan import DataSet, Run, make_plan
 from bam.progress import track
 from bam.proposal import Candidate, coefficients, observe, watched_epochs
@@ -104,10 +105,19 @@ def look(
     plan = make_plan(study, raw_sets)
     for dataset in plan.datasets.values():
         make_prepared(dataset, raw_sets, layout)
+    for weights in plan.pretrained.values():
+        make_pretrained(weights, raw_sets, layout)
     runs = list(plan.stage1.values())
     missing = [run for run in runs if not all(path.exists() for path in _files(run, layout).all())]
     for run in track(missing, len(missing), "candidates"):
-        stage1(run.spec, layout.prepared(run.dataset.data_id), _files(run, layout), None, device)
+        stage1(
+            run.spec,
+            layout.prepared(run.dataset.data_id),
+            _files(run, layout),
+            None,
+            device,
+            pretrained_of(run, layout),
+        )
     found = [_candidate(run, shares, layout) for run in runs]
     return sorted(found, key=lambda candidate: candidate.coefficient)
 

@@ -15,22 +15,41 @@ from bam.strict import Strict
 
 Loss = Literal["squared", "cross_entropy"]
 Step = Literal["stage1", "stage2", "train"]
+PrecisionName = Literal["float32", "bfloat16", "float16"]
 
 
-class Sgd(Strict):
+class Stepping(Strict):
+    """What every optimiser may be asked for; the defaults are plain steps."""
+
+    learning_rate: float = Field(gt=0, description="step size at the start")
+    schedule: Literal["constant", "linear"] = Field(
+        default="constant", description="linear: the step size falls to 0 over all steps of the training"
+    )
+    clip_norm: float | None = Field(
+        default=None, gt=0, description="largest norm of the whole gradient; a longer one is scaled down to it"
+    )
+    decay: Literal["all", "weights"] = Field(
+        default="all", description="weights: no weight decay on biases and on the weights of norm layers"
+    )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each step depends on its own gradient alone, whatever the length of the training."""
+        return self.schedule == "constant" and self.clip_norm is None
+
+
+class Sgd(Stepping):
     """Stochastic gradient descent with momentum, as `torch.optim.SGD`."""
 
     name: Literal["sgd"]
-    learning_rate: float = Field(gt=0, description="step size, constant over training")
     momentum: float = Field(ge=0, lt=1)
     weight_decay: float = Field(ge=0, description="L2 coefficient, added to the gradient")
 
 
-class AdamW(Strict):
+class AdamW(Stepping):
     """Adam with decoupled weight decay, as `torch.optim.AdamW`."""
 
     name: Literal["adamw"]
-    learning_rate: float = Field(gt=0, description="step size, constant over training")
     weight_decay: float = Field(ge=0, description="decoupled, multiplied by the learning rate")
 
 
@@ -125,12 +144,14 @@ class RunSpec(Strict):
     training: Training
     seed: int = Field(ge=0)
     threads: int = Field(ge=1)
-    precision: Literal["float32"]
+    precision: PrecisionName
     keep_logits: tuple[int, ...]
     keep_weights: tuple[str, ...]
     stage1: str | None = Field(description="id of the stage 1 that stage 2 builds on")
     groups: str | None = Field(description="id of the training groups, for a method that trains on them")
     code: str = Field(description="digest of the code that computes it")
+    pretrained: str | None = Field(default=None, description="id of the pretrained weights that a fresh model loads")
+    compile: bool = Field(default=False, description="whether the model goes through torch.compile")
 
     @property
     def id(self) -> str:

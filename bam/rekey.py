@@ -22,6 +22,7 @@ from bam.files import canonical_json, read_json, sha256_file, write_json
 from bam.layout import Layout
 from bam.pipeline import files_of, train_run
 from bam.plan import Plan, Run
+from bam.pretrained import RECORD
 from bam.recipe import RunSpec
 
 TIMES = ("timing.json", "record.json")  # not results
@@ -107,9 +108,14 @@ def _fingerprint(spec: Mapping[str, Any], layout: Layout, by_id: Mapping[str, An
     groups = spec["groups"] and _hash_of(layout.groups(spec["groups"]) / "train.csv")
     return canonical_json(
         {
-            **{key: value for key, value in spec.items() if key not in ("code", "dataset", "stage1", "groups")},
+            **{
+                key: value
+                for key, value in spec.items()
+                if key not in ("code", "dataset", "stage1", "groups", "pretrained")
+            },
             "dataset": _contents(layout.prepared(spec["dataset"])),
             "groups": groups,
+            "pretrained": spec["pretrained"] and _pretrained(layout.pretrained(spec["pretrained"])),
             "stage1": _fingerprint(below, layout, by_id) if below else spec["stage1"],
         }
     )
@@ -121,6 +127,11 @@ def _contents(folder: Path) -> object:
         return str(folder)
     manifest = read_manifest(folder)
     return {"files": {name: entry[1] for name, entry in manifest.files.items()}, "mean": manifest.mean}
+
+
+def _pretrained(folder: Path) -> object:
+    """Return the hashes of pretrained weights by their record; their own path where there is none."""
+    return read_json(folder / RECORD)["files"] if (folder / RECORD).exists() else str(folder)
 
 
 def _hash_of(path: Path) -> str:

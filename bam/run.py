@@ -10,7 +10,7 @@ from bam.catalogue import suggestion
 from bam.data.sources import read_sources
 from bam.errors import ConfigError
 from bam.layout import Layout
-from bam.pipeline import choose_and_score, make_data, run_cells
+from bam.pipeline import choose_and_score, make_data, make_pretrained, run_cells
 from bam.plan import make_plan
 from bam.study import Study, parse_study, read_study
 
@@ -51,6 +51,8 @@ def run(  # noqa: PLR0913  (the options of the verb)
     plan, layout = make_plan(study, raw_sets), Layout(data, out)
     for data_set in plan.datasets.values():
         make_data(data_set, raw_sets, layout)
+    for weights in plan.pretrained.values():
+        make_pretrained(weights, raw_sets, layout)
     run_cells(plan.cells, list(plan.stage1.values()), layout, device)
     console = Console(width=max(120, Console().width))
     shown = Table(

@@ -63,3 +63,7 @@ class TrainFiles:
     def all(self) -> list[Path]:
         """Return every file."""
         return [self.val, self.test, self.record, self.timing, *self.weights.values()]
+
+    def outputs(self) -> dict[str, Path]:
+        """Return the files of results by the names that the record gives them."""
+        return {"val": self.val, "test": self.test, **{f"weights/{rule}": p for rule, p in self.weights.items()}}

@@ -1,10 +1,11 @@
 """The keys of a study config, typed; `config/README.md` explains each."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from bam.recipe import PrecisionName
 from bam.selection import Scope
 from bam.strict import Strict
 
@@ -46,4 +47,7 @@ class StudyFile(Strict):
     keep_logits: list[int] = []
     keep_weights: list[str] = []
     threads: int = Field(default=1, ge=1)
-    precision: Literal["float32"] = "float32"
+    precision: PrecisionName = Field(
+        default="float32", description="of the model's forward and backward pass; weights and losses are float32"
+    )
+    compile: bool = Field(default=False, description="let torch.compile translate the model, for long trainings")

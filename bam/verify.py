@@ -14,6 +14,7 @@ from bam.groups import SCHEME, read_scheme
 from bam.groups import corrupt_files as corrupt_groups
 from bam.layout import Layout
 from bam.plan import Plan, Run
+from bam.pretrained import RECORD
 
 WEIGHTS = ("model", "state")
 
@@ -35,6 +36,8 @@ def verify(plan: Plan, layout: Layout) -> tuple[str, list[str]]:
             problems += found
             n_whole += not found
     stale = [_why_stale(name, runs, layout) for name in _on_disk(layout) if name not in runs]
+    for weights in plan.pretrained:
+        problems += _check_pretrained(layout.pretrained(weights))
     for data in plan.datasets.values():
         problems += _check_data(layout.prepared(data.data_id))
         problems += _check_groups(layout.groups(data.groups_id))
@@ -104,6 +107,17 @@ def _check_data(folder: Path) -> list[str]:
     if not (folder / "manifest.json").exists():
         return []
     return corrupt_files(folder, read_manifest(folder))
+
+
+def _check_pretrained(folder: Path) -> list[str]:
+    if not (folder / RECORD).exists():
+        return []
+    files: dict[str, str] = read_json(folder / RECORD)["files"]
+    return [
+        f"{folder / name}: is not the file that {RECORD} describes; delete {folder} to have it made again"
+        for name, expected in files.items()
+        if not (folder / name).exists() or sha256_file(folder / name) != expected
+    ]
 
 
 def _check_groups(folder: Path) -> list[str]:

@@ -16,6 +16,9 @@ Data = Annotated[Path, typer.Option(help="Folder of raw and prepared data and of
 Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
 Predictions = Annotated[Path, typer.Option(help="Folder to write predictions, record and timing to.")]
 Prepared = Annotated[Path, typer.Option(help="Folder of one prepared data set, data/prepared/<id>.")]
+Pretrained = Annotated[
+    Path | None, typer.Option(help="Folder of pretrained weights, data/pretrained/<id>, if the model starts from any.")
+]
 Results = Annotated[Path, typer.Option(help="Folder of the study's results, results/<study>.")]
 Sources = Annotated[Path, typer.Option(help="Raw sets: where from, sizes in bytes, SHA-256.")]
 Spec = Annotated[str, typer.Option(help="RunSpec as JSON, as `bam spec` prints it.")]
@@ -46,6 +49,17 @@ def read_settings(text: str) -> dict[str, Any]:
         raise ConfigError(f"--settings: is not JSON ({error})") from error
     if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
         raise ConfigError("--settings: expected a JSON object with a key 'kind'")
+    return value
+
+
+def read_model(text: str) -> dict[str, Any]:
+    """Return a `model:` entry from its JSON; ConfigError if it is none."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"--model: is not JSON ({error})") from error
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise ConfigError("--model: expected a JSON object with a key 'name'")
     return value
 
 

@@ -62,16 +62,20 @@ def propose(  # noqa: PLR0913  (a verb's options)
 
 def plan(
     config: Config,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Training examples a second of your device; without it this processor is timed.", min=1e-3),
+    ] = None,
     results: StudyResults = None,
     data: options.Data = Path("data"),
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
-    """Say what a study will cost before it starts: runs, hours on one core, disk and memory."""
+    """Say what a study will cost before it starts: runs, hours on one core or by a given rate, disk and memory."""
     from bam.costing import describe
     from bam.layout import Layout
 
     made = options.read_plan(config, sources)
-    typer.echo(describe(made, Layout(data, results or Path("results") / made.study.name)))
+    typer.echo(describe(made, Layout(data, results or Path("results") / made.study.name), rate))
 
 
 def spec(
@@ -105,12 +109,12 @@ def status(
 
 
 def show(
-    results: Annotated[Path, typer.Argument(help="Folder of one study's results, e.g. results/digits.")],
+    results: Annotated[list[Path], typer.Argument(help="Folders of studies' results, e.g. results/digits.")],
 ) -> None:
-    """Print a finished study's main table in percent, and where figures and report are."""
+    """Print the main table of one or several finished studies in percent, and where figures and reports are."""
     from bam.show import show as step
 
-    step(results)
+    step(*results)
 
 
 def doctor(

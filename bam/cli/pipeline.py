@@ -14,7 +14,21 @@ from bam.errors import ConfigError, DataError
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command."""
-    for verb in (fetch, prepare, annotate, stage1, error_set, stage2, train, select, evaluate, table, figure, report):
+    for verb in (
+        fetch,
+        prepare,
+        annotate,
+        pretrained,
+        stage1,
+        error_set,
+        stage2,
+        train,
+        select,
+        evaluate,
+        table,
+        figure,
+        report,
+    ):
         app.command(name=verb.__name__.replace("_", "-"), rich_help_panel="Steps of a study, in order")(verb)
 
 
@@ -57,6 +71,21 @@ def annotate(
     step(options.read_settings(settings), raw, out)
 
 
+def pretrained(
+    model: Annotated[str, typer.Option(help="The `model:` entry of a study, as JSON.")],
+    out: Annotated[Path, typer.Option(help="Folder for model.safetensors, config.json and pretrained.json.")],
+    raw: Annotated[
+        Path | None, typer.Option(help="Folder of the raw set that the weights are, if they are one.")
+    ] = None,
+    sources: options.Sources = options.DEFAULT_SOURCES,
+) -> None:
+    """Take over the pretrained weights that a model starts from, as safetensors."""
+    from bam.data.sources import read_sources
+    from bam.steps.pretrained import pretrained as step
+
+    step(options.read_model(model), raw, read_sources(sources), out)
+
+
 def stage1(  # noqa: PLR0913  (a verb's options)
     spec: options.Spec,
     data: options.Prepared,
@@ -66,6 +95,7 @@ def stage1(  # noqa: PLR0913  (a verb's options)
         Path | None, typer.Option(help="Predictions folder of the same run at a lower T, to go on from.")
     ] = None,
     previous_weights: Annotated[Path | None, typer.Option(help="Its weights folder.")] = None,
+    pretrained: options.Pretrained = None,
     device: options.Device = "cpu",
 ) -> None:
     """Train T epochs with auxiliary variables; keep what the model predicts without them."""
@@ -77,7 +107,7 @@ def stage1(  # noqa: PLR0913  (a verb's options)
         raise ConfigError("--previous-predictions and --previous-weights go together; give both or neither")
     if previous_predictions and previous_weights:
         previous = Stage1Files.below(previous_predictions, previous_weights)
-    step(options.read_spec(spec), data, Stage1Files.below(predictions, weights), previous, device)
+    step(options.read_spec(spec), data, Stage1Files.below(predictions, weights), previous, device, pretrained)
 
 
 def error_set(
@@ -100,6 +130,7 @@ def stage2(  # noqa: PLR0913  (a verb's options)
     stage1_weights: Annotated[
         Path | None, typer.Option(help="model.safetensors of stage 1, needed by One-M (restart: false).")
     ] = None,
+    pretrained: options.Pretrained = None,
     device: options.Device = "cpu",
 ) -> None:
     """Train with the error set upweighted; predict val and test after every epoch."""
@@ -108,15 +139,16 @@ def stage2(  # noqa: PLR0913  (a verb's options)
 
     parsed = options.read_spec(spec)
     files = TrainFiles.below(predictions, weights, parsed.keep_weights)
-    step(parsed, data, error_set, stage1_weights, files, device)
+    step(parsed, data, error_set, stage1_weights, files, device, pretrained)
 
 
-def train(
+def train(  # noqa: PLR0913  (a verb's options)
     spec: options.Spec,
     data: options.Prepared,
     predictions: options.Predictions,
     weights: options.Weights,
     groups: Annotated[Path | None, typer.Option(help="train.csv of the groups, needed by Group-DRO alone.")] = None,
+    pretrained: options.Pretrained = None,
     device: options.Device = "cpu",
 ) -> None:
     """Train a one-stage method; predict val and test after every epoch."""
@@ -125,7 +157,7 @@ def train(
 
     parsed = options.read_spec(spec)
     files = TrainFiles.below(predictions, weights, parsed.keep_weights)
-    step(parsed, data, groups, files, device)
+    step(parsed, data, groups, files, device, pretrained)
 
 
 def select(  # noqa: PLR0913  (a verb's options)

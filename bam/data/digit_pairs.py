@@ -10,6 +10,8 @@ from bam.data.idx import Labelled, read_labelled
 from bam.randomness import numpy_generator
 
 CLASSES = ("0-1", "2-3", "4-5", "6-7", "8-9")
+# Five classes against five attribute values, each class with one of its own.
+MINORITY = frozenset((label, value) for label in range(len(CLASSES)) for value in range(len(CLASSES)) if label != value)
 DIGITS = {
     "train": (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
     "t10k": (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009),

@@ -131,11 +131,8 @@ def _fetch_file(sources: Sequence[Source], raw_file: RawFile, target: Path, remo
 def _advice(set_name: str, file_name: str, raw_file: RawFile) -> str:
     """Say what may help where no source did, and what the contents must be."""
     many = f"{raw_file.size_bytes:,}" if raw_file.size_bytes is not None else f"at most {raw_file.limit_bytes:,}"
-    known = {
-        "SHA-256": raw_file.sha256 or (f"{raw_file.sha256_prefix}..." if raw_file.sha256_prefix else None),
-        "MD5": raw_file.md5,
-    }
-    hashed = next((f" and {name} {value}" for name, value in known.items() if value), "")
+    name = "MD5" if raw_file.known_hash == raw_file.md5 else "SHA-256"
+    hashed = "" if raw_file.known_hash == "..." else f" and {name} {raw_file.known_hash}"
     return (
         f"Set {MIRROR_VARIABLE} to a folder or http(s) address that holds {set_name}/{file_name} or the same with .gz, "
         f"whose contents have {many} bytes{hashed}"

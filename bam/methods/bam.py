@@ -5,7 +5,7 @@ set E is what the model without b then misses. Stage 2 minimises µ Σ_E ℓ + �
 cross-entropy, going on with the same model (One-M) or with a fresh one (Two-M).
 """
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bam.recipe import (
     Auxiliary,
@@ -31,6 +31,14 @@ class Amplification(Strict):
     watch_epochs: list[int] = Field(
         default=[], description="epochs whose predictions and auxiliary variables are kept; not a grid"
     )
+
+    @field_validator("optimizer")
+    @classmethod
+    def _plain(cls, optimizer: Sgd) -> Sgd:
+        """Refuse steps that depend on T, from which no larger T could go on, and clipping, which b would escape."""
+        if not optimizer.is_plain:
+            raise ValueError("stage 1 takes plain SGD steps: leave schedule and clip_norm to stage 2")
+        return optimizer
 
 
 class AuxiliaryAmplification(Amplification):

@@ -1,5 +1,6 @@
 """A LeNet-5 with ReLU and max pooling, for images of 8 x 8 pixels (with padding) and more."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -9,6 +10,8 @@ from bam.strict import Strict
 
 if TYPE_CHECKING:
     from torch import nn
+
+KIND = "image"
 
 
 class Settings(Strict):
@@ -20,7 +23,13 @@ class Settings(Strict):
     )
 
 
-def build(settings: Settings, input_shape: tuple[int, ...], n_classes: int) -> "nn.Module":
+def build(
+    settings: Settings,
+    input_shape: tuple[int, ...],
+    n_classes: int,
+    pretrained: Path | None = None,
+    pad_id: int | None = None,
+) -> "nn.Module":
     """Return two 5 x 5 convolutions (6 and 16 channels), then 120, 84 and `n_classes` units.
 
     Pooling stands before the ReLU: the function is the same, on a quarter of the values. Weights lie

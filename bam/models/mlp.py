@@ -1,5 +1,6 @@
 """A multi-layer perceptron on flattened inputs, for small images."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -9,6 +10,8 @@ from bam.strict import Strict
 if TYPE_CHECKING:
     from torch import nn
 
+KIND = "image"
+
 
 class Settings(Strict):
     """The `model:` entry of a study."""
@@ -17,7 +20,13 @@ class Settings(Strict):
     hidden: list[int] = Field(description="width of each hidden layer, first to last; not a grid")
 
 
-def build(settings: Settings, input_shape: tuple[int, ...], n_classes: int) -> "nn.Module":
+def build(
+    settings: Settings,
+    input_shape: tuple[int, ...],
+    n_classes: int,
+    pretrained: Path | None = None,
+    pad_id: int | None = None,
+) -> "nn.Module":
     """Return Linear-ReLU layers and a linear head.
 
     Parameters

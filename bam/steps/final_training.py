@@ -12,14 +12,15 @@ from bam import catalogue
 from bam.artifacts import Predictions, write_predictions
 from bam.best_epoch import best_epoch
 from bam.data.examples import SPLITS, Split
-from bam.data.prepared import open_inputs, open_labels, read_manifest
+from bam.data.prepared import Manifest, open_labels, read_manifest
 from bam.errors import DataError
 from bam.recipe import RunSpec
 from bam.run_files import TrainFiles
 from bam.steps.outputs import Meter, write_record, write_timing
-from bam.training.build import Extras, build_model, build_trainer, set_up_torch
+from bam.training.batches import evaluation_batch
+from bam.training.build import Extras, build_model, build_trainer, open_splits, set_up_torch
 from bam.training.divergence import DivergedError
-from bam.training.inputs import ImageInputs, image_inputs
+from bam.training.inputs import Inputs
 from bam.training.loop import Trainer, epochs
 from bam.training.prediction import classes_of, predict_logits
 from bam.training.state import save_tensors
@@ -49,6 +50,7 @@ def train_and_predict(  # noqa: PLR0913  (what one-stage and two-stage methods e
     extras: Extras,
     *,
     device: str,
+    pretrained: Path | None = None,
     weights: dict[str, torch.Tensor] | None = None,
     failed: str = "",
 ) -> None:
@@ -56,6 +58,8 @@ def train_and_predict(  # noqa: PLR0913  (what one-stage and two-stage methods e
 
     Parameters
     ----------
+    pretrained
+        Folder that `bam pretrained` wrote, for a model that starts from one.
     weights
         What to start from; None for a fresh model.
     failed
@@ -63,15 +67,18 @@ def train_and_predict(  # noqa: PLR0913  (what one-stage and two-stage methods e
     """
     meter, where = Meter(), set_up_torch(spec.threads, device)
     manifest = read_manifest(prepared)
-    inputs = {s: image_inputs(open_inputs(prepared, manifest, s), manifest, where) for s in SPLITS}
+    inputs = open_splits(spec, prepared, manifest, SPLITS, where)
     labels = open_labels(prepared, manifest, "train")
-    _check_length("the error set", extras.error_set, len(labels))
-    _check_length("the group file", extras.groups, len(labels))
-    model = build_model(spec, manifest)
-    if weights is not None:
-        model.load_state_dict(weights)
+    _check_lengths(extras, len(labels))
     trainer = build_trainer(
-        spec.training, model, inputs["train"], labels, manifest.n_classes, seed=spec.seed, extras=extras
+        spec.training,
+        _start(spec, manifest, pretrained, weights),
+        inputs["train"],
+        labels,
+        manifest.n_classes,
+        seed=spec.seed,
+        extras=extras,
+        precision=spec.precision,
     )
     history = History(open_labels(prepared, manifest, "val"), manifest.n_classes)
     total = 0 if failed else spec.training.epochs
@@ -83,20 +90,29 @@ def train_and_predict(  # noqa: PLR0913  (what one-stage and two-stage methods e
         failed = f"training stopped: {error}"
         logger.warning(failed)
     _write(history, trainer, inputs, files, failed)
-    outputs = {"val": files.val, "test": files.test, **{f"weights/{r}": p for r, p in files.weights.items()}}
-    write_record(files.record, spec, device, outputs)
+    write_record(files.record, spec, device, files.outputs(), evaluation_batch(inputs["val"]))
     write_timing(files.timing, meter, n_visited=len(trainer.order(1)) * len(history.epochs))
 
 
-def _check_length(what: str, array: np.ndarray | None, n_examples: int) -> None:
-    if array is not None and len(array) != n_examples:
-        raise DataError(f"{what} is about {len(array):,} examples, the training split has {n_examples:,}")
+def _check_lengths(extras: Extras, n_examples: int) -> None:
+    for what, array in (("the error set", extras.error_set), ("the group file", extras.groups)):
+        if array is not None and len(array) != n_examples:
+            raise DataError(f"{what} is about {len(array):,} examples, the training split has {n_examples:,}")
+
+
+def _start(
+    spec: RunSpec, manifest: Manifest, pretrained: Path | None, weights: dict[str, torch.Tensor] | None
+) -> torch.nn.Module:
+    model = build_model(spec, manifest, pretrained)
+    if weights is not None:
+        model.load_state_dict(weights)
+    return model
 
 
 def _predict(
-    history: History, trainer: Trainer, epoch: int, loss: float, inputs: Mapping[Split, ImageInputs], spec: RunSpec
+    history: History, trainer: Trainer, epoch: int, loss: float, inputs: Mapping[Split, Inputs], spec: RunSpec
 ) -> None:
-    val, test = predict_logits(trainer.model, inputs["val"]), predict_logits(trainer.model, inputs["test"])
+    val, test = (predict_logits(trainer.model, inputs[split], spec.precision) for split in ("val", "test"))
     history.epochs.append(epoch)
     history.losses.append(loss)
     history.val.append(classes_of(val))
@@ -110,9 +126,7 @@ def _predict(
             history.weights[rule] = {k: v.detach().clone() for k, v in trainer.model.state_dict().items()}
 
 
-def _write(
-    history: History, trainer: Trainer, inputs: Mapping[Split, ImageInputs], files: TrainFiles, failed: str
-) -> None:
+def _write(history: History, trainer: Trainer, inputs: Mapping[Split, Inputs], files: TrainFiles, failed: str) -> None:
     when, losses = np.array(history.epochs), np.array(history.losses)
     sides = (
         (files.val, history.val, history.val_logits, inputs["val"]),

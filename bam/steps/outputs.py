@@ -49,8 +49,8 @@ class Meter:
             yield item
 
 
-def write_record(path: Path, spec: RunSpec, device: str, outputs: Mapping[str, Path]) -> None:
-    """Write `record.json`: spec, id, versions, device, and the SHA-256 of each output."""
+def write_record(path: Path, spec: RunSpec, device: str, outputs: Mapping[str, Path], evaluation_batch: int) -> None:
+    """Write `record.json`: spec, id, versions, device, rows predicted at once, and the SHA-256 of each output."""
     write_json(
         path,
         {
@@ -59,6 +59,7 @@ def write_record(path: Path, spec: RunSpec, device: str, outputs: Mapping[str, P
             "device": device,
             "threads": spec.threads,
             "precision": spec.precision,
+            "evaluation_batch": evaluation_batch,
             "versions": {
                 "python": platform.python_version(),
                 **{package: version(package) for package in PACKAGES},

@@ -9,15 +9,16 @@ import numpy as np
 from pydantic import ValidationError
 
 from bam.artifacts import Predictions, read_auxiliary, read_predictions, write_auxiliary, write_predictions
-from bam.data.prepared import open_inputs, open_labels, read_manifest
+from bam.data.prepared import open_labels, read_manifest
 from bam.errors import DataError
 from bam.files import read_json
 from bam.recipe import RunSpec
 from bam.run_files import Stage1Files
 from bam.steps.outputs import Meter, write_record, write_timing
-from bam.training.build import Extras, build_model, build_trainer, set_up_torch
+from bam.training.batches import evaluation_batch
+from bam.training.build import Extras, build_model, build_trainer, open_splits, set_up_torch
 from bam.training.divergence import DivergedError
-from bam.training.inputs import ImageInputs, image_inputs
+from bam.training.inputs import Inputs
 from bam.training.loop import Trainer, epochs
 from bam.training.objectives import AuxiliaryObjective
 from bam.training.prediction import classes_of, predict_logits
@@ -37,7 +38,14 @@ class Snapshots:
     auxiliary: dict[int, np.ndarray] = field(default_factory=dict)
 
 
-def stage1(spec: RunSpec, prepared: Path, files: Stage1Files, previous: Stage1Files | None, device: str) -> None:
+def stage1(
+    spec: RunSpec,
+    prepared: Path,
+    files: Stage1Files,
+    previous: Stage1Files | None,
+    device: str,
+    pretrained: Path | None = None,
+) -> None:
     """Train for T epochs with auxiliary variables and write the state and predictions at T.
 
     Parameters
@@ -45,14 +53,22 @@ def stage1(spec: RunSpec, prepared: Path, files: Stage1Files, previous: Stage1Fi
     previous
         The finished run of the same settings at a lower T to go on from; the result is, bit
         for bit, that of one run from the start.
+    pretrained
+        Folder that `bam pretrained` wrote, for a model that starts from one.
     """
     meter, where = Meter(), set_up_torch(spec.threads, device)
     manifest = read_manifest(prepared)
-    train = image_inputs(open_inputs(prepared, manifest, "train"), manifest, where)
-    val = image_inputs(open_inputs(prepared, manifest, "val"), manifest, where)
+    train, val = open_splits(spec, prepared, manifest, ("train", "val"), where).values()
     labels = open_labels(prepared, manifest, "train")
     trainer = build_trainer(
-        spec.training, build_model(spec, manifest), train, labels, manifest.n_classes, seed=spec.seed, extras=Extras()
+        spec.training,
+        build_model(spec, manifest, pretrained),
+        train,
+        labels,
+        manifest.n_classes,
+        seed=spec.seed,
+        extras=Extras(),
+        precision=spec.precision,
     )
     snapshots = Snapshots()
     done, failed = (0, "") if previous is None else _resume(trainer, previous, snapshots, spec)
@@ -68,13 +84,15 @@ def stage1(spec: RunSpec, prepared: Path, files: Stage1Files, previous: Stage1Fi
         _keep_failed(snapshots, trainer, spec.training.epochs, val)
     _write(trainer, snapshots, files, failed)
     names = ("train", "val", "auxiliary", "model", "state")
-    write_record(files.record, spec, device, {name: getattr(files, name) for name in names})
+    write_record(files.record, spec, device, {name: getattr(files, name) for name in names}, evaluation_batch(train))
     write_timing(files.timing, meter, n_visited=len(labels) * total)
 
 
-def _keep(snapshots: Snapshots, trainer: Trainer, epoch: int, loss: float, val: ImageInputs, meter: Meter) -> None:
+def _keep(snapshots: Snapshots, trainer: Trainer, epoch: int, loss: float, val: Inputs, meter: Meter) -> None:
     with meter.evaluation.running():
-        train, validation = (classes_of(predict_logits(trainer.model, x)) for x in (trainer.inputs, val))
+        train, validation = (
+            classes_of(predict_logits(trainer.model, x, trainer.precision.name)) for x in (trainer.inputs, val)
+        )
     snapshots.epochs.append(epoch)
     snapshots.losses.append(loss)
     snapshots.train.append(train)
@@ -84,7 +102,7 @@ def _keep(snapshots: Snapshots, trainer: Trainer, epoch: int, loss: float, val: 
     snapshots.auxiliary[epoch] = objective.scaled().cpu().numpy()
 
 
-def _keep_failed(snapshots: Snapshots, trainer: Trainer, epoch: int, val: ImageInputs) -> None:
+def _keep_failed(snapshots: Snapshots, trainer: Trainer, epoch: int, val: Inputs) -> None:
     """File class 0 throughout under T, so that a failed run has every file, marked as failed."""
     snapshots.epochs.append(epoch)
     snapshots.losses.append(float("nan"))
@@ -101,6 +119,7 @@ def _resume(trainer: Trainer, previous: Stage1Files, snapshots: Snapshots, spec:
     state = load_tensors(previous.state)
     trainer.optimizer.load(state)
     trainer.objective.load(state)
+    trainer.precision.load(state)
     train, val = read_predictions(previous.train), read_predictions(previous.val)
     auxiliary = read_auxiliary(previous.auxiliary)
     # A failed run files the model it stopped at under its T, an epoch it never finished.
@@ -133,4 +152,4 @@ def _write(trainer: Trainer, snapshots: Snapshots, files: Stage1Files, failed: s
         write_predictions(path, Predictions(when, np.stack(classes), losses, failed=failed))
     write_auxiliary(files.auxiliary, snapshots.auxiliary)
     save_tensors(files.model, trainer.model.state_dict())
-    save_tensors(files.state, {**trainer.optimizer.state(), **trainer.objective.state()})
+    save_tensors(files.state, {**trainer.optimizer.state(), **trainer.objective.state(), **trainer.precision.state()})

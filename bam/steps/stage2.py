@@ -11,8 +11,14 @@ from bam.training.build import Extras
 from bam.training.state import load_tensors
 
 
-def stage2(
-    spec: RunSpec, prepared: Path, error_set: Path, weights: Path | None, files: TrainFiles, device: str
+def stage2(  # noqa: PLR0913  (the options of the verb)
+    spec: RunSpec,
+    prepared: Path,
+    error_set: Path,
+    weights: Path | None,
+    files: TrainFiles,
+    device: str,
+    pretrained: Path | None = None,
 ) -> None:
     """Train on the upweighted set and predict every epoch; momentum starts anew.
 
@@ -20,6 +26,8 @@ def stage2(
     ----------
     weights
         Stage 1's model, needed for One-M.
+    pretrained
+        Folder that `bam pretrained` wrote, for a model that starts from one.
 
     Raises
     ------
@@ -34,4 +42,5 @@ def stage2(
                 f"{spec.method} goes on from stage 1 (One-M): give --stage1-weights <its model.safetensors>"
             )
         start = load_tensors(weights)
-    train_and_predict(spec, prepared, files, Extras(error_set=mask), device=device, weights=start, failed=failed)
+    extras = Extras(error_set=mask)
+    train_and_predict(spec, prepared, files, extras, device=device, pretrained=pretrained, weights=start, failed=failed)

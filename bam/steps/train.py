@@ -10,13 +10,22 @@ from bam.steps.final_training import train_and_predict
 from bam.training.build import Extras
 
 
-def train(spec: RunSpec, prepared: Path, groups: Path | None, files: TrainFiles, device: str) -> None:
+def train(
+    spec: RunSpec,
+    prepared: Path,
+    groups: Path | None,
+    files: TrainFiles,
+    device: str,
+    pretrained: Path | None = None,
+) -> None:
     """Train and predict every epoch.
 
     Parameters
     ----------
     groups
         The training split's group file, for Group-DRO alone.
+    pretrained
+        Folder that `bam pretrained` wrote, for a model that starts from one.
 
     Raises
     ------
@@ -29,4 +38,4 @@ def train(spec: RunSpec, prepared: Path, groups: Path | None, files: TrainFiles,
             raise DataError(f"{spec.method} needs the training groups: give --groups data/groups/<id>/train.csv")
         membership = read_split(groups).membership
         extras = Extras(groups=partition_ids(membership), n_groups=membership.shape[1])
-    train_and_predict(spec, prepared, files, extras, device=device)
+    train_and_predict(spec, prepared, files, extras, device=device, pretrained=pretrained)

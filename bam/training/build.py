@@ -1,21 +1,28 @@
 """From a RunSpec and arrays to a Trainer."""
 
+import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from bam import catalogue
+from bam.data.examples import Split
 from bam.data.prepared import Manifest
-from bam.errors import RunError
-from bam.recipe import RunSpec, Training
-from bam.training.inputs import ImageInputs
+from bam.errors import DataError, RunError
+from bam.pretrained import RECORD
+from bam.recipe import PrecisionName, RunSpec, Training
+from bam.training.inputs import Inputs, open_split
 from bam.training.loop import Trainer
+from bam.training.network import form_of, network, trims_padding
 from bam.training.objectives import build_objective
 from bam.training.optimizers import Optimizer
+from bam.training.precision import Precision
 from bam.training.sampling import build_order
+from bam.training.schedule import learning_rate
 from bam.training.streams import global_stream
 
 
@@ -28,24 +35,42 @@ class Extras:
     n_groups: int = 0
 
 
-def build_model(spec: RunSpec, manifest: Manifest) -> nn.Module:
-    """Return the model that the spec names, initialised from (seed, "init")."""
-    module = catalogue.load("model", str(spec.model["name"]), "model.name")
-    settings = module.Settings.model_validate(spec.model)
+def build_model(spec: RunSpec, manifest: Manifest, pretrained: Path | None = None) -> nn.Module:
+    """Return the model that the spec names: what is fresh in it comes from (seed, "init").
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `bam.training.network.network`; also if the spec names pretrained weights that are not given.
+    """
+    if spec.pretrained is not None and (pretrained is None or not (pretrained / RECORD).exists()):
+        seen = f"{pretrained} is none" if pretrained else "none is given"
+        raise DataError(f"{spec.method} starts from {spec.pretrained}: give --pretrained <its folder>; {seen}")
     with global_stream(spec.seed, "init"):
-        model: nn.Module = module.build(settings, manifest.input_shape, manifest.n_classes)
+        model = network(spec.model, form_of(manifest), pretrained)
+    if spec.compile:
+        model.compile()
     return model
+
+
+def open_splits(
+    spec: RunSpec, prepared: Path, manifest: Manifest, splits: Sequence[Split], device: torch.device
+) -> dict[Split, Inputs]:
+    """Return the inputs of some splits as the spec's model takes them; DataError as `open_inputs`."""
+    trim = trims_padding(spec.model)
+    return {split: open_split(prepared, manifest, split, device, trim=trim) for split in splits}
 
 
 def build_trainer(  # noqa: PLR0913  (a training is just these)
     training: Training,
     model: nn.Module,
-    inputs: ImageInputs,
+    inputs: Inputs,
     labels: np.ndarray,
     n_classes: int,
     *,
     seed: int,
     extras: Extras,
+    precision: PrecisionName = "float32",
 ) -> Trainer:
     """Return a Trainer at its first step, on the device of the inputs.
 
@@ -56,15 +81,19 @@ def build_trainer(  # noqa: PLR0913  (a training is just these)
     device = inputs.device
     model.to(device)
     groups_n = None if extras.groups is None else torch.from_numpy(extras.groups).to(device)
+    order = build_order(training, len(labels), seed, extras.error_set, extras.groups)
+    n_steps = training.epochs * math.ceil(len(order(1)) / training.batch_size)
     return Trainer(
         model=model,
         optimizer=Optimizer(model, training.optimizer),
         objective=build_objective(training, len(labels), n_classes, groups_n, extras.n_groups, device),
         inputs=inputs,
         labels_n=torch.from_numpy(np.asarray(labels)).to(device),
-        order=build_order(training, len(labels), seed, extras.error_set, extras.groups),
+        order=order,
         batch_size=training.batch_size,
         seed=seed,
+        rate=learning_rate(training.optimizer, n_steps),
+        precision=Precision(precision, device),
     )
 
 

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from bam.training.batches import batches
 from bam.training.divergence import DivergedError
-from bam.training.inputs import ImageInputs
+from bam.training.inputs import Inputs
 from bam.training.objectives import Objective
 from bam.training.optimizers import Optimizer
+from bam.training.precision import Precision
 from bam.training.sampling import Order
+from bam.training.schedule import Rate
 from bam.training.streams import global_stream
 
 
@@ -25,16 +28,19 @@ class Trainer:
     ----------
     labels_n : int64 tensor of shape (n,), on the device
     order : epoch -> rows to visit
+    rate : step, counted from 1 over all epochs -> learning rate
     """
 
     model: nn.Module
     optimizer: Optimizer
     objective: Objective
-    inputs: ImageInputs
+    inputs: Inputs
     labels_n: Tensor
     order: Order
     batch_size: int
     seed: int
+    rate: Rate
+    precision: Precision
 
 
 def epochs(trainer: Trainer, n_epochs: int, first: int = 1) -> Iterator[tuple[int, float]]:
@@ -64,13 +70,14 @@ def run_epoch(trainer: Trainer, epoch: int) -> float:
     order = trainer.order(epoch)
     # Losses stay on the device until the epoch's end, so that no step waits for them.
     losses, sizes = [], []
-    for index_B in torch.split(order, trainer.batch_size):
+    parts = torch.split(order, trainer.batch_size)
+    for k, (index_B, batch) in enumerate(zip(parts, batches(trainer.inputs, parts), strict=True)):
         rows_B = index_B.to(device)
+        optimizer.learning_rate = trainer.rate((epoch - 1) * len(parts) + k + 1)
         optimizer.zero_grad()
-        loss = objective.loss(model(trainer.inputs.batch(index_B)), trainer.labels_n[rows_B], rows_B)
-        torch.autograd.backward(loss)
-        objective.after_backward()
-        optimizer.step()
+        logits_BC = trainer.precision.logits(model, batch)
+        loss = objective.loss(logits_BC, trainer.labels_n[rows_B], rows_B)
+        trainer.precision.step(loss, optimizer, objective.after_backward)
         losses.append(loss.detach())
         sizes.append(len(index_B))
     objective.end_epoch()

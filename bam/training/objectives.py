@@ -19,8 +19,8 @@ class Objective(Protocol):
     def loss(self, logits_BC: Tensor, labels_B: Tensor, index_B: Tensor) -> Tensor:
         """Return the scalar loss of a batch; `index_B` are its rows in the training split."""
 
-    def after_backward(self) -> None:
-        """Update the objective's own state from this step's gradient."""
+    def after_backward(self, scale: float) -> None:
+        """Update the objective's own state from this step's gradient, which is `scale` times too large."""
 
     def end_epoch(self) -> None:
         """Settle the state at the end of an epoch."""
@@ -51,7 +51,7 @@ class CrossEntropyObjective:
         """Return the mean cross-entropy of the batch."""
         return per_batch_loss("cross_entropy", logits_BC, labels_B)
 
-    def after_backward(self) -> None:
+    def after_backward(self, scale: float) -> None:
         """Do nothing."""
 
     def end_epoch(self) -> None:
@@ -84,11 +84,11 @@ class AuxiliaryObjective:
         self._amplified_BC.retain_grad()
         return per_batch_loss(self.loss_name, self._amplified_BC, labels_B)
 
-    def after_backward(self) -> None:
+    def after_backward(self, scale: float) -> None:
         """Take b's step."""
         gradient_BC = self._amplified_BC.grad
         assert gradient_BC is not None
-        self.variables.step(self._index_B, self.coefficient * gradient_BC)
+        self.variables.step(self._index_B, self.coefficient / scale * gradient_BC)
         del self._amplified_BC
 
     def end_epoch(self) -> None:
@@ -133,7 +133,7 @@ class GroupDroObjective:
         self.weights_G = weights_G / weights_G.sum()
         return self.weights_G @ mean_G
 
-    def after_backward(self) -> None:
+    def after_backward(self, scale: float) -> None:
         """Do nothing."""
 
     def end_epoch(self) -> None:

@@ -4,7 +4,7 @@ The steps are torch's functional ones. Its optimiser classes would import torch'
 at their first use, a second a job: as long as many of our small trainings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -39,39 +39,53 @@ class Optimizer:
         # A momentum buffer of zeros takes the first gradient exactly, as torch's own first step does.
         self.buffers = {kind: [torch.zeros_like(p) for p in self.parameters] for kind in kept}
         self.steps = [torch.zeros((), dtype=torch.float32, device=p.device) for p in self.parameters]
+        self._groups = _by_decay(self.parameters, settings)
+
+    @property
+    def param_groups(self) -> list[dict[str, list[Tensor]]]:
+        """What torch's gradient scaler looks for."""
+        return [{"params": self.parameters}]
 
     def zero_grad(self) -> None:
         """Drop all gradients."""
         for parameter in self.parameters:
             parameter.grad = None
 
+    def has_finite_gradients(self) -> bool:
+        """Return whether no gradient is infinite or NaN."""
+        gradients = self._gradients(range(len(self.parameters)))
+        return bool(torch.stack([gradient.isfinite().all() for gradient in gradients]).all())
+
     @torch.no_grad()
     def step(self) -> None:
         """Take one step; parameters without a gradient stay as they are, as in torch."""
-        used = [k for k, parameter in enumerate(self.parameters) if parameter.grad is not None]
-        if isinstance(self.settings, Sgd):
-            self._sgd_step(used, self.settings)
-        else:
-            self._adamw_step(used, self.settings)
+        if self.settings.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm)
+        for weight_decay, members in self._groups:
+            used = [k for k in members if self.parameters[k].grad is not None]
+            if isinstance(self.settings, Sgd):
+                self._sgd_step(used, self.settings.momentum, weight_decay)
+            else:
+                self._adamw_step(used, weight_decay)
 
-    def _gradients(self, used: list[int]) -> list[Tensor]:
+    def _gradients(self, used: Iterable[int]) -> list[Tensor]:
         return [gradient for k in used if (gradient := self.parameters[k].grad) is not None]
 
-    def _sgd_step(self, used: list[int], settings: Sgd) -> None:
+    def _sgd_step(self, used: list[int], momentum: float, weight_decay: float) -> None:
         sgd(
             [self.parameters[k] for k in used],
             self._gradients(used),
             [self.buffers["momentum_buffer"][k] for k in used],
             fused=True,
-            weight_decay=settings.weight_decay,
-            momentum=settings.momentum,
+            weight_decay=weight_decay,
+            momentum=momentum,
             lr=self.learning_rate,
             dampening=0.0,
             nesterov=False,
             maximize=False,
         )
 
-    def _adamw_step(self, used: list[int], settings: AdamW) -> None:
+    def _adamw_step(self, used: list[int], weight_decay: float) -> None:
         adamw(
             [self.parameters[k] for k in used],
             self._gradients(used),
@@ -84,7 +98,7 @@ class Optimizer:
             beta1=BETAS[0],
             beta2=BETAS[1],
             lr=self.learning_rate,
-            weight_decay=settings.weight_decay,
+            weight_decay=weight_decay,
             eps=EPSILON,
             maximize=False,
         )
@@ -102,3 +116,15 @@ class Optimizer:
         """Go on from `state()`; other entries are passed over."""
         for key, tensor in self.state().items():
             tensor.copy_(state[key])
+
+
+def _by_decay(parameters: list[Tensor], settings: Sgd | AdamW) -> list[tuple[float, list[int]]]:
+    """Return (weight decay, numbers of the parameters it is for).
+
+    Biases and the weights of norm layers are the parameters with one dimension, in every network here.
+    """
+    everything = list(range(len(parameters)))
+    if settings.decay == "all":
+        return [(settings.weight_decay, everything)]
+    decayed = [k for k in everything if parameters[k].dim() > 1]
+    return [(settings.weight_decay, decayed), (0.0, [k for k in everything if parameters[k].dim() <= 1])]

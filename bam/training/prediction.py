@@ -4,13 +4,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from bam.recipe import PrecisionName
+from bam.training.batches import batches, evaluation_batch, in_batches
 from bam.training.divergence import DivergedError
-from bam.training.inputs import ImageInputs
+from bam.training.inputs import Inputs
+from bam.training.precision import autocast
 
-EVALUATION_BATCH = 2048
 
-
-def predict_logits(model: nn.Module, inputs: ImageInputs) -> np.ndarray:
+def predict_logits(model: nn.Module, inputs: Inputs, precision: PrecisionName = "float32") -> np.ndarray:
     """Return the logits of every row, float32 of shape (n, C); the model's mode stays as it was.
 
     Raises
@@ -20,12 +21,12 @@ def predict_logits(model: nn.Module, inputs: ImageInputs) -> np.ndarray:
     """
     was_training = model.training
     model.eval()
-    with torch.inference_mode():
-        parts = [
-            model(inputs.batch(rows)).float().cpu() for rows in torch.split(torch.arange(len(inputs)), EVALUATION_BATCH)
-        ]
+    parts = in_batches(len(inputs), evaluation_batch(inputs))
+    with torch.inference_mode(), autocast(precision, inputs.device):
+        # Logits stay on the device until the end, so that no batch waits for them.
+        found = [model(batch).float() for batch in batches(inputs, parts)]
+        logits = torch.cat(found).cpu().numpy()
     model.train(was_training)
-    logits = torch.cat(parts).numpy()
     if not np.isfinite(logits).all():
         raise DivergedError("the logits of the model are not finite")
     return logits

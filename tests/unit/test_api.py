@@ -249,7 +249,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], type[BamError], str]] = {
     "rule": ({"rule": "class_diference"}, ConfigError, r"did you mean 'class_difference'\?"),
     "oracle": ({"rule": "worst_group"}, ConfigError, "there is no rule 'worst_group'"),
     "network": ({"network": {"name": "mpl", "hidden": [4]}}, ConfigError, r"network.name: .*did you mean 'mlp'\?"),
-    "no name": ({"network": {"hidden": [4]}}, ConfigError, "network: its key 'name' is missing; there is lenet, mlp"),
+    "no name": ({"network": {"hidden": [4]}}, ConfigError, "network: its key 'name' is missing; there is .*lenet, mlp"),
     "no width": ({"network": {"name": "mlp"}}, ConfigError, "network.hidden: is missing"),
     "missing": ({"stage1": {k: v for k, v in STAGE1.items() if k != "epochs"}}, ConfigError, "stage1.epochs: is missi"),
     "unknown": ({"stage2": {**STAGE2, "mu": 20}}, ConfigError, "stage2.mu: unknown key"),

@@ -12,6 +12,7 @@ import pytest
 import toy
 import yaml
 
+from bam import costing
 from bam.artifacts import Predictions, write_predictions
 from bam.costing import describe
 from bam.data.annotate import write_groups
@@ -28,7 +29,7 @@ from bam.study_file import StudyFile
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = (
-    *("fetch", "prepare", "annotate", "stage1", "error-set", "stage2", "train", "select", "evaluate"),
+    *("fetch", "prepare", "annotate", "pretrained", "stage1", "error-set", "stage2", "train", "select", "evaluate"),
     *(
         "table",
         "figure",
@@ -90,6 +91,30 @@ def test_plan_asks_for_no_time_where_nothing_is_to_do_and_for_more_where_more_is
     assert before["stage1"] == 0
     assert before["stage2"] > 0
     assert hours(toy.plan(seeds=[0, 1, 2, 3]))["stage2"] > before["stage2"]
+
+
+def rows_of(text: str) -> dict[str, list[float]]:
+    """Return step -> the numbers of its line."""
+    rows = {row[0]: row[1:] for row in map(str.split, text.splitlines())}
+    return {step: [float(cell) for cell in rows[step]] for step in ("stage1", "stage2", "train")}
+
+
+def test_plan_with_a_rate_counts_examples_by_hand_and_needs_no_stopwatch(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(costing, "_measure", lambda *_: pytest.fail("measured"))
+    plan, layout = toy.plan(), Layout(tmp_path / "data", tmp_path / "results")
+    sizes = {costing._sizes(run.dataset.settings).n_minority for run in plan.trainings.values()}
+    (n,) = {tuple(costing._sizes(run.dataset.settings).n_examples.values()) for run in plan.trainings.values()}
+    (n_minority,) = sizes
+    found = rows_of(describe(plan, layout, rate=0.5))
+    finals = [run.spec.training for run in plan.trainings.values() if run.spec.step == "stage2"]
+    trained = {
+        "stage1": 2 * 2 * n[0],  # two seeds, and T = 2 goes on from T = 1: two epochs a seed, not three
+        "stage2": sum(t.epochs * (n[0] + (t.sampling.factor - 1) * n_minority) for t in finals),
+    }
+    predicted = {"stage1": 2 * 2 * (n[0] + n[1]), "stage2": sum(t.epochs * (n[1] + n[2]) for t in finals)}
+    for step, runs in (("stage1", 4), ("stage2", 8)):
+        seconds = trained[step] / 0.5 + predicted[step] / 1.5 + costing.JOB_OVERHEAD_S * runs
+        assert found[step][2] == pytest.approx(seconds / 3600, abs=0.001)
 
 
 # bam doctor
@@ -225,6 +250,18 @@ def test_show_prints_the_main_table_in_percent_and_where_the_rest_is(tmp_path: P
         *("62.5 ± 3.1", "90.0", ""),
     ]
     assert f"report   {tmp_path / 'results' / 'report.html'}" in text
+
+
+def test_show_puts_several_studies_into_one_table(tmp_path: Path, capsys):
+    folders = [main_table(tmp_path / name) for name in ("first", "second")]
+    second = pd.read_csv(folders[1] / "tables" / "main.csv").assign(dataset="e")
+    second.to_csv(folders[1] / "tables" / "main.csv", index=False)
+    show(*folders)
+    text = capsys.readouterr().out
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if "62.5" in line]
+    assert [row[0] for row in rows] == ["d", "e"]
+    assert text.count("worst group") == 1
+    assert all(f"report   {folder / 'report.html'}" in text for folder in folders)
 
 
 def test_show_without_a_table_is_one_line(tmp_path: Path):

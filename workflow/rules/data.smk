@@ -49,6 +49,32 @@ rule prepare:
         "python -m bam prepare --settings {params.settings:q} {params.raw} --out {params.folder} > {log} 2>&1"
 
 
+# Weights that networks start from, as safetensors; a raw set, a folder or the hub gives them.
+rule pretrained:
+    input:
+        raw=lambda w: ancient(graph.raw_for_pretrained(w.id)),
+    output:
+        expand(
+            "data/pretrained/{{id}}/{name}",
+            name=["model.safetensors", "config.json", "pretrained.json"],
+        ),
+    log:
+        "logs/pretrained/{id}.log",
+    benchmark:
+        "logs/pretrained/{id}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        model=lambda w: graph.pretrained_model(w.id),
+        raw=lambda w: graph.pretrained_raw_options(w.id),
+        folder=lambda w: f"data/pretrained/{w.id}",
+    shell:
+        "python -m bam pretrained --model {params.model:q} {params.raw} --out {params.folder} > {log} 2>&1"
+
+
 # The wall: groups come from a rule of their own, and only evaluation, oracle rules, Group-DRO,
 # tables and the figure of sample images read what it writes.
 rule annotate:

@@ -2,6 +2,7 @@
 rule stage1:
     input:
         manifest=lambda w: ancient(graph.manifest(f"stage1/{w.run}")),
+        pretrained=lambda w: ancient(graph.pretrained(f"stage1/{w.run}")),
         previous=lambda w: ancient(graph.previous(f"stage1/{w.run}")),
     output:
         predictions=expand(
@@ -31,16 +32,18 @@ rule stage1:
         mem_mb=4000,
         runtime=1440,
         gpu=0 if DEVICE == "cpu" else 1,
+        gpu_share=GPU_SHARE,
     params:
         spec=lambda w, input: graph.spec(f"stage1/{w.run}"),
         prepared=lambda w, input: graph.prepared(f"stage1/{w.run}"),
+        pretrained=lambda w, input: graph.pretrained_options(f"stage1/{w.run}"),
         previous=lambda w, input: graph.previous_options(f"stage1/{w.run}"),
         predictions=lambda w, input: f"{RESULTS}/predictions/stage1/{w.run}",
         weights=lambda w, input: f"{RESULTS}/weights/stage1/{w.run}",
         device=lambda w, input: DEVICE,
     shell:
         "python -m bam stage1 --spec {params.spec:q} --data {params.prepared} --predictions {params.predictions}"
-        " --weights {params.weights} {params.previous} --device {params.device} > {log} 2>&1"
+        " --weights {params.weights} {params.previous} {params.pretrained} --device {params.device} > {log} 2>&1"
 
 
 rule error_set:
@@ -67,6 +70,7 @@ rule error_set:
 rule stage2:
     input:
         manifest=lambda w: ancient(graph.manifest(f"stage2/{w.run}")),
+        pretrained=lambda w: ancient(graph.pretrained(f"stage2/{w.run}")),
         error_set=lambda w: ancient(graph.error_set(f"stage2/{w.run}")),
         stage1=lambda w: ancient(graph.stage1_weights(f"stage2/{w.run}")),
     output:
@@ -91,9 +95,11 @@ rule stage2:
         mem_mb=4000,
         runtime=1440,
         gpu=0 if DEVICE == "cpu" else 1,
+        gpu_share=GPU_SHARE,
     params:
         spec=lambda w, input: graph.spec(f"stage2/{w.run}"),
         prepared=lambda w, input: graph.prepared(f"stage2/{w.run}"),
+        pretrained=lambda w, input: graph.pretrained_options(f"stage2/{w.run}"),
         error_set=lambda w, input: graph.error_set_path(f"stage2/{w.run}"),
         stage1=lambda w, input: graph.stage1_options(f"stage2/{w.run}"),
         predictions=lambda w, input: f"{RESULTS}/predictions/stage2/{w.run}",
@@ -102,12 +108,13 @@ rule stage2:
     shell:
         "python -m bam stage2 --spec {params.spec:q} --data {params.prepared} --error-set {params.error_set}"
         " {params.stage1} --predictions {params.predictions} --weights {params.weights}"
-        " --device {params.device} > {log} 2>&1"
+        " {params.pretrained} --device {params.device} > {log} 2>&1"
 
 
 rule train:
     input:
         manifest=lambda w: ancient(graph.manifest(f"train/{w.run}")),
+        pretrained=lambda w: ancient(graph.pretrained(f"train/{w.run}")),
         groups=lambda w: ancient(graph.train_groups(f"train/{w.run}")),
     output:
         predictions=expand(
@@ -131,13 +138,16 @@ rule train:
         mem_mb=4000,
         runtime=1440,
         gpu=0 if DEVICE == "cpu" else 1,
+        gpu_share=GPU_SHARE,
     params:
         spec=lambda w, input: graph.spec(f"train/{w.run}"),
         prepared=lambda w, input: graph.prepared(f"train/{w.run}"),
+        pretrained=lambda w, input: graph.pretrained_options(f"train/{w.run}"),
         groups=lambda w, input: graph.groups_options(f"train/{w.run}"),
         predictions=lambda w, input: f"{RESULTS}/predictions/train/{w.run}",
         weights=lambda w, input: f"{RESULTS}/weights/train/{w.run}",
         device=lambda w, input: DEVICE,
     shell:
         "python -m bam train --spec {params.spec:q} --data {params.prepared} {params.groups}"
-        " --predictions {params.predictions} --weights {params.weights} --device {params.device} > {log} 2>&1"
+        " --predictions {params.predictions} --weights {params.weights} {params.pretrained}"
+        " --device {params.device} > {log} 2>&1"

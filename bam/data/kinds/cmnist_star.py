@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from bam.data.digit_pairs import CLASSES, class_counts, read_splits
+from bam.data.digit_pairs import CLASSES, MINORITY, class_counts, read_splits
 from bam.data.examples import SPLITS, Examples, Sizes, Split, SplitExamples
 from bam.data.hues import HUES, palette
 from bam.randomness import numpy_generator
@@ -70,12 +70,11 @@ def read_examples(raw: Mapping[str, Path], settings: Settings) -> Examples:
             colors = np.where(generator.random(len(labels)) < settings.correlation, labels, other)
         corners = generator.integers(ENLARGED - CROPPED + 1, size=(len(labels), 2))
         splits[split] = SplitExamples(_drawn(part.images, colors, corners), labels, {"color": colors})
-    pairs = [(label, color) for label in range(len(CLASSES)) for color in range(len(HUES))]
     return Examples(
         splits=splits,
         class_names=CLASSES,
         attribute=("color", HUES),
-        minority=frozenset((label, color) for label, color in pairs if label != color),
+        minority=MINORITY,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from bam.data.digit_pairs import CLASSES, class_counts, read_splits
+from bam.data.digit_pairs import CLASSES, MINORITY, class_counts, read_splits
 from bam.data.draws import attributes_with_counts, balanced_attributes
 from bam.data.examples import SPLITS, Examples, Sizes, Split, SplitExamples
 from bam.data.hues import HUES, palette
@@ -84,12 +84,11 @@ def read_examples(raw: Mapping[str, Path], settings: Settings) -> Examples:
             colors = attributes_with_counts(labels, n_own, len(HUES), generator)
         inputs = _on_background(part.images, colors, CORNER[settings.difficulty])
         splits[split] = SplitExamples(inputs, labels, {"background": colors})
-    pairs = [(label, color) for label in range(len(CLASSES)) for color in range(len(HUES))]
     return Examples(
         splits=splits,
         class_names=CLASSES,
         attribute=("background", HUES),
-        minority=frozenset((label, color) for label, color in pairs if label != color),
+        minority=MINORITY,
     )
 
 
