@@ -48,20 +48,25 @@ def fetch(name: str, raw_set: RawSet, folder: Path, patience: Patience | None = 
         If `BAM_MIRROR` is neither a folder nor an address.
     """
     with _alone_in(folder), Remote(folder, patience or Patience()) as remote:
-        trusted, found = _trusted(folder), {}
-        for file_name, described in raw_set.files.items():
-            raw_file, target = described.trusting(trusted.get(file_name)), folder / file_name
-            if not _is_right(target, raw_file):
-                trust = _trust(folder) if raw_file.known != described.known else ""
-                if copy is not None:
-                    _take_copy(copy, raw_set, raw_file, target, remote, trust)
-                else:
-                    sources = [*mirrored(name, file_name), *raw_file.sources]
-                    _fetch_file(sources, raw_file, target, remote, _advice(name, file_name, raw_file) + trust)
-            found[file_name] = _identity(target, raw_file)
-            if not any((raw_file.known, described.md5, described.sha256_prefix)):
-                logger.info("%s: no hash is published; trusted from now on: %s", target, found[file_name])
+        found = {file_name: _settled(name, raw_set, folder, file_name, remote, copy) for file_name in raw_set.files}
         write_json(folder / FETCHED, found)
+
+
+def _settled(name: str, raw_set: RawSet, folder: Path, file_name: str, remote: Remote, copy: Path | None) -> str:
+    """See to it that one file is there, and return the hash that it is known by."""
+    described, target = raw_set.files[file_name], folder / file_name
+    raw_file = described.trusting(_trusted(folder).get(file_name))
+    if not _is_right(target, raw_file):
+        trust = _trust(folder) if raw_file.known != described.known else ""
+        if copy is None:
+            sources = [*mirrored(name, file_name), *raw_file.sources]
+            _fetch_file(sources, raw_file, target, remote, _advice(name, file_name, raw_file) + trust)
+        else:
+            _take_copy(copy, raw_set, raw_file, target, remote, file_name)
+    found = _identity(target, raw_file)
+    if not any((raw_file.known, described.md5, described.sha256_prefix)):
+        logger.info("%s: no hash is published; trusted from now on: %s", target, found)
+    return found
 
 
 @contextmanager
@@ -126,11 +131,8 @@ def _fetch_file(sources: Sequence[Source], raw_file: RawFile, target: Path, remo
 def _advice(set_name: str, file_name: str, raw_file: RawFile) -> str:
     """Say what may help where no source did, and what the contents must be."""
     many = f"{raw_file.size_bytes:,}" if raw_file.size_bytes is not None else f"at most {raw_file.limit_bytes:,}"
-    known = {
-        "SHA-256": raw_file.sha256 or (f"{raw_file.sha256_prefix}..." if raw_file.sha256_prefix else None),
-        "MD5": raw_file.md5,
-    }
-    hashed = next((f" and {name} {value}" for name, value in known.items() if value), "")
+    name = "MD5" if raw_file.known_hash == raw_file.md5 else "SHA-256"
+    hashed = "" if raw_file.known_hash == "..." else f" and {name} {raw_file.known_hash}"
     return (
         f"Set {MIRROR_VARIABLE} to a folder or http(s) address that holds {set_name}/{file_name} or the same with .gz, "
         f"whose contents have {many} bytes{hashed}"
@@ -141,17 +143,16 @@ def _trust(folder: Path) -> str:
     return f". No hash is published; {folder / FETCHED} has the first that was trusted: delete it to trust another"
 
 
-def _take_copy(copy: Path, raw_set: RawSet, raw_file: RawFile, target: Path, remote: Remote, trust: str) -> None:
+def _take_copy(copy: Path, raw_set: RawSet, raw_file: RawFile, target: Path, remote: Remote, file_name: str) -> None:
     """Put the user's own file at `target`, or pack what the user has unpacked."""
-    sources = files_of(copy, target.name, raw_set)
+    sources = files_of(copy, file_name, raw_set)
     root = None if raw_file.archive is None or sources else unpacked_root(copy, target, raw_file.archive)
     if root is not None:
         pack(root, set(raw_set.files), raw_file, target)
         return
-    advice = f"Give --from a folder that holds {target.name}{' or what is in it' if raw_file.archive else ''}{trust}"
-    _fetch_file(
-        sources or [FolderSource(folder=str(copy.absolute()), path=target.name)], raw_file, target, remote, advice
-    )
+    advice = f"Give --from a folder that holds {file_name}{' or what is in it' if raw_file.archive else ''}"
+    there = sources or [FolderSource(folder=str(copy.absolute()), path=file_name)]
+    _fetch_file(there, raw_file, target, remote, advice)
 
 
 def _report(target: Path, source: Source, failed: list[str]) -> None:

@@ -4,7 +4,7 @@ import logging
 import os
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -73,9 +73,7 @@ def pack(root: Path, others: set[str], raw_file: RawFile, target: Path) -> None:
     try:
         with writing(target, total):
             target.parent.mkdir(parents=True, exist_ok=True)
-            with _packing(temporary, is_zip=target.suffix == ".zip") as add:
-                for name in track(names, len(names), f"packing {root.name}"):
-                    add(root / name, name)
+            _write(temporary, root, names, is_zip=target.suffix == ".zip")
         found = problem(temporary, Seen(temporary.stat().st_size, ""), raw_file.model_copy(update=known))
         if found is not None:
             raise DataError(f"{root}: {found}")
@@ -97,6 +95,12 @@ def _below(root: Path, others: set[str]) -> Iterator[str]:
             is_junk = any(part in JUNK or part.startswith("._") for part in path.parts)
             if not is_junk and str(path) not in others | {f"{other}.gz" for other in others}:
                 yield path.as_posix()
+
+
+def _write(path: Path, root: Path, names: Sequence[str], *, is_zip: bool) -> None:
+    with _packing(path, is_zip=is_zip) as add:
+        for name in track(names, len(names), f"packing {root.name}"):
+            add(root / name, name)
 
 
 @contextmanager

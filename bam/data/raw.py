@@ -14,12 +14,12 @@ def raw_names(kind: ModuleType, settings: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def contents_of(raw_set: RawSet) -> dict[str, Any]:
-    """Return what identifies the contents of a raw set: file -> SHA-256.
+    """Return what identifies the contents of a raw set: file -> SHA-256, or what is known of it.
 
-    Where none is published, the MD5, or null; then also the counts that are expected.
+    Where a hash is not known whole, also the counts that are expected.
     """
-    contents: dict[str, Any] = {name: file.known or file.md5 for name, file in raw_set.files.items()}
-    if all(file.known for file in raw_set.files.values()):
+    contents: dict[str, Any] = {name: file.known_hash for name, file in raw_set.files.items()}
+    if raw_set.expected is None or all(file.known for file in raw_set.files.values()):
         return contents
     return {**contents, "expected": raw_set.expected}
 

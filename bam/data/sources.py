@@ -122,7 +122,9 @@ class RawFile(Strict):
 
     size_bytes: int | None = Field(ge=0, description="of the unpacked file; null if nobody published it")
     max_bytes: int | None = Field(default=None, ge=1, description="what it cannot exceed, if its size is not known")
-    sha256: Hash | None = Field(description="of the unpacked contents; null if nobody published it")
+    sha256: Hash | None = Field(
+        description="of the unpacked contents; null: what comes first is trusted, and compared ever after"
+    )
     sha256_prefix: str | None = Field(
         default=None, pattern="^[0-9a-f]{4,63}$", description="its first digits, where no more is published"
     )
@@ -147,6 +149,11 @@ class RawFile(Strict):
     def known(self) -> str | None:
         """What identifies the contents: a hash, or None where none is known."""
         return (self.archive.contents_sha256 if self.archive else None) or self.sha256
+
+    @property
+    def known_hash(self) -> str:
+        """What is known of the contents before they are there: a hash, its first digits, or an end left open."""
+        return self.known or (f"{self.sha256_prefix}..." if self.sha256_prefix else None) or self.md5 or "..."
 
     def trusting(self, known: str | None) -> Self:
         """Return the description with the hash that was trusted at first, where none is published."""
