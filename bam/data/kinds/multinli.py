@@ -121,10 +121,10 @@ class _Pairs:
 
     first: Texts = field(default_factory=Texts)
     second: Texts = field(default_factory=Texts)
-    labels: array[int] = field(default_factory=lambda: array("b"))
-    negation: array[int] = field(default_factory=lambda: array("b"))
-    files: array[int] = field(default_factory=lambda: array("b"))
-    lines: array[int] = field(default_factory=lambda: array("q"))
+    labels: "array[int]" = field(default_factory=lambda: array("b"))
+    negation: "array[int]" = field(default_factory=lambda: array("b"))
+    files: "array[int]" = field(default_factory=lambda: array("b"))
+    lines: "array[int]" = field(default_factory=lambda: array("q"))
 
     def place(self, k: int) -> str:
         """Name the line of one pair, for messages."""
