@@ -68,23 +68,27 @@ def csv_rows(
         If the file cannot be read, is not UTF-8, lacks a column or any row, or a row is ragged.
     """
     with _lines(folder, archive, member) as (path, lines):
-        reader = csv.reader(lines, strict=True)
-        row = 0
-        try:
-            header = next(reader, [])
-            header[:1] = [name.removeprefix("\ufeff") for name in header[:1]]
-            places = _places(header, [*columns, *(name for name in optional if name in header)], path)
-            absent = [""] * (len(columns) + len(optional) - len(places))
-            for row, values in enumerate(reader, start=1):
-                if len(values) != len(header):
-                    raise DataError(
-                        f"{path}: row {row:,}: has {len(values)} values, the header has {len(header)} columns; {FETCH}"
-                    )
-                yield f"{path}: row {row:,}", [values[place] for place in places] + absent
-        except csv.Error as error:
-            raise DataError(f"{path}: row {row + 1:,}: is not valid CSV ({error}); {FETCH}") from error
-        if not row:
-            raise DataError(f"{path}: has a header and no row; {FETCH}")
+        yield from _rows(lines, path, columns, optional)
+
+
+def _rows(
+    lines: Iterator[str], path: str, columns: Sequence[str], optional: Sequence[str]
+) -> Iterator[tuple[str, list[str]]]:
+    reader, row = csv.reader(lines, strict=True), 0
+    try:
+        header = next(reader, [])
+        header[:1] = [name.removeprefix("\ufeff") for name in header[:1]]
+        places = _places(header, [*columns, *(name for name in optional if name in header)], path)
+        absent = [""] * (len(columns) + len(optional) - len(places))
+        for row, values in enumerate(reader, start=1):
+            if len(values) != len(header):
+                counts = f"has {len(values)} values, the header has {len(header)} columns"
+                raise DataError(f"{path}: row {row:,}: {counts}; {FETCH}")
+            yield f"{path}: row {row:,}", [values[place] for place in places] + absent
+    except csv.Error as error:
+        raise DataError(f"{path}: row {row + 1:,}: is not valid CSV ({error}); {FETCH}") from error
+    if not row:
+        raise DataError(f"{path}: has a header and no row; {FETCH}")
 
 
 def _places(header: Sequence[str], columns: Sequence[str], path: str) -> list[int]:
