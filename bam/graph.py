@@ -216,7 +216,7 @@ class Graph:
         run = self.run(name)
         if not run.spec.training.needs_groups:
             return None
-        return str(self.layout.groups(run.dataset.groups_id) / "train.csv")
+        return str(self.layout.groups(run.dataset.for_training.groups_id) / "train.csv")
 
     def train_groups(self, name: str) -> list[str]:
         """Return the same as a list, or nothing if the run is done."""

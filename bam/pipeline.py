@@ -119,7 +119,8 @@ def _final(run: Run, layout: Layout, device: str) -> None:
         return
     prepared = layout.prepared(run.dataset.data_id)
     if run.stage1 is None:
-        groups = layout.groups(run.dataset.groups_id) / "train.csv" if run.spec.training.needs_groups else None
+        folder = layout.groups(run.dataset.for_training.groups_id)
+        groups = folder / "train.csv" if run.spec.training.needs_groups else None
         train(run.spec, prepared, groups, files, device, pretrained_of(run, layout))
     else:
         weights = _stage1_files(layout, run.stage1).model if run.spec.training.start == "stage1" else None

@@ -37,6 +37,7 @@ class DataSet:
     ----------
     settings : all of them, as groups are made from
     array_settings : those that the arrays are made from; two data sets may share arrays and differ in groups
+    partition : the same data with the groups that a method trains on, where its own overlap
     """
 
     data_id: str
@@ -44,6 +45,12 @@ class DataSet:
     raw: tuple[str, ...]
     settings: Mapping[str, Any]
     array_settings: Mapping[str, Any]
+    partition: "DataSet | None" = None
+
+    @property
+    def for_training(self) -> "DataSet":
+        """The data set whose groups a method may train on."""
+        return self.partition or self
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,7 @@ def make_plan(study: Study, sources: Mapping[str, RawSet]) -> Plan:
     return Plan(
         study=study,
         arms=all_arms,
-        datasets={cell.run.dataset.groups_id: cell.run.dataset for cell in cells},
+        datasets={data.groups_id: data for cell in cells for data in _data_sets(cell.run)},
         stage1=stage1,
         error_sets={run.error_set: run for run in stage1.values() if run.error_set},
         trainings={cell.run.name: cell.run for cell in cells},
@@ -140,6 +147,11 @@ def make_plan(study: Study, sources: Mapping[str, RawSet]) -> Plan:
     )
 
 
+def _data_sets(run: Run) -> list[DataSet]:
+    """Return the data sets that a run and its evaluation need."""
+    return [run.dataset, run.dataset.for_training] if run.spec.training.needs_groups else [run.dataset]
+
+
 def data_set(settings: dict[str, Any], sources: Mapping[str, RawSet]) -> DataSet:
     """Return ids for one resolved `datasets:` entry.
 
@@ -150,6 +162,9 @@ def data_set(settings: dict[str, Any], sources: Mapping[str, RawSet]) -> DataSet
     """
     kind = str(settings["kind"])
     module = catalogue.load("kind", kind, "kind")
+    group_settings = getattr(module, "GROUP_SETTINGS", ())
+    # With the defaults, so that a setting that is left out gives the same id as one that is written.
+    settings = {**{key: module.Settings.model_fields[key].default for key in group_settings}, **settings}
     raws = raw_names(module, settings)
     for raw in raws:
         if raw not in sources:
@@ -158,10 +173,12 @@ def data_set(settings: dict[str, Any], sources: Mapping[str, RawSet]) -> DataSet
     contents: dict[str, Any] = {raw: contents_of(sources[raw]) for raw in raws}
     if hasattr(module, "fingerprint"):
         contents["own"] = module.fingerprint(settings)
-    arrays = {key: value for key, value in settings.items() if key not in getattr(module, "GROUP_SETTINGS", ())}
+    arrays = {key: value for key, value in settings.items() if key not in group_settings}
     data_id = f"{kind}-{short_hash([arrays, contents, _code('prepare', kind=kind)])}"
     groups_id = f"{kind}-{short_hash([settings, contents, _code('annotate', kind=kind)])}"
-    return DataSet(data_id, groups_id, raws, settings, arrays)
+    trained = {**settings, **getattr(module, "TRAINING_GROUPS", {})}
+    partition = data_set(trained, sources) if trained != settings else None
+    return DataSet(data_id, groups_id, raws, settings, arrays, partition)
 
 
 def _code(step: str, **named: str) -> str:
@@ -206,7 +223,7 @@ def _run(  # noqa: PLR0913  (the parts of one spec)
         keep_logits=tuple(e for e in study.file.keep_logits if is_final and e <= training.epochs),
         keep_weights=tuple(study.file.keep_weights) if is_final else (),
         stage1=stage1.spec.result_id if stage1 else None,
-        groups=data.groups_id if training.needs_groups else None,
+        groups=data.for_training.groups_id if training.needs_groups else None,
         code=_training_code(step, study),
         pretrained=weights.id if weights else None,
         compile=study.file.compile,

@@ -140,7 +140,7 @@ def _digest(chunks: Iterator[bytes], raw_file: RawFile, copy: IO[bytes] | None =
 def _chunks(path: Path, packing: Packed) -> Iterator[bytes]:
     """Yield the contents; what goes wrong in reading becomes a RefusedError."""
     try:
-        with _opened(path, packing) as stream:
+        with opened(path, packing) as stream:
             while chunk := stream.read(CHUNK_BYTES):
                 yield chunk
     except UNREADABLE as error:
@@ -148,7 +148,14 @@ def _chunks(path: Path, packing: Packed) -> Iterator[bytes]:
 
 
 @contextmanager
-def _opened(path: Path, packing: Packed) -> Iterator[Readable]:
+def opened(path: Path, packing: Packed) -> Iterator[Readable]:
+    """Open the contents of a file, where they lie: nothing is written, and what cannot be read raises `UNREADABLE`.
+
+    Raises
+    ------
+    RefusedError
+        If an archive has no such member, or holds a path that leaves its folder.
+    """
     if packing.unpack == "gzip":
         with gzip.open(path, "rb") as unzipped:
             yield unzipped

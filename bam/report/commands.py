@@ -72,10 +72,12 @@ def _data(plan: Plan, layout: Layout) -> list[str]:
     lines = [_bam("fetch", raw, "--out", str(layout.raw(raw))) for raw in raws]
     for dataset in plan.datasets.values():
         folders = [word for raw in dataset.raw for word in ("--raw", str(layout.raw(raw)))]
-        words = ["--settings", canonical_json(dict(dataset.settings)), *folders, "--out"]
-        lines.append(_bam("prepare", *words, str(layout.prepared(dataset.data_id))))
-        lines.append(_bam("annotate", *words, str(layout.groups(dataset.groups_id))))
-    return lines
+        for verb, settings, out in (
+            ("prepare", dataset.array_settings, layout.prepared(dataset.data_id)),
+            ("annotate", dataset.settings, layout.groups(dataset.groups_id)),
+        ):
+            lines.append(_bam(verb, "--settings", canonical_json(dict(settings)), *folders, "--out", str(out)))
+    return list(dict.fromkeys(lines))  # data sets that differ in groups share arrays
 
 
 def _training(verb: str, run: Run, layout: Layout) -> list[str]:
@@ -105,7 +107,7 @@ def _final(run: Run, layout: Layout) -> str:
         if run.spec.training.start == "stage1":
             words += ["--stage1-weights", str(layout.weights(run.stage1) / "model.safetensors")]
     elif run.spec.training.needs_groups:
-        words += ["--groups", str(layout.groups(run.dataset.groups_id) / "train.csv")]
+        words += ["--groups", str(layout.groups(run.dataset.for_training.groups_id) / "train.csv")]
     return _bam(*words)
 
 

@@ -1,13 +1,15 @@
 """Draw one figure from table CSVs, or from the sample images beside the groups."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bam import catalogue
 from bam.catalogue import suggestion
 from bam.errors import ConfigError, DataError
 from bam.layout import Layout
-from bam.plan import Plan
+from bam.plan import DataSet, Plan
 from bam.tables import inputs as needed
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ TITLES = {
 def names(plan: Plan) -> list[str]:
     """Return the figures that make sense for a plan, in the order of the report: those whose tables do."""
     tables = needed.names(plan)
-    wanted = {"class_difference_by_epoch": bool(plan.stage1)}
+    wanted = {"class_difference_by_epoch": bool(plan.stage1), SAMPLES: bool(_of_images(plan))}
     possible = [name for name, reads in TABLES.items() if set(reads) <= set(tables) and wanted.get(name, True)]
     return possible + [SWEEP + analysis for analysis in plan.study.file.analyses]
 
@@ -101,9 +103,20 @@ def _tables(name: str, plan: Plan) -> tuple[str, ...]:
 
 
 def _group_folders(plan: Plan, layout: Layout) -> dict[str, Path]:
-    """Return data set -> folder of its group files, as the first seed draws it."""
+    """Return data set of images -> folder of its group files, as the first seed draws it."""
+    return {name: layout.groups(data.groups_id) for name, data in _of_images(plan).items()}
+
+
+def _of_images(plan: Plan) -> dict[str, DataSet]:
+    """Return the data sets of images, as the first seed draws them: token ids are nothing to look at."""
     first = [cell for cell in needed.main_cells(plan) if cell.seed == plan.study.file.seeds[0]]
-    return {cell.dataset: layout.groups(cell.run.dataset.groups_id) for cell in first}
+    return {cell.dataset: cell.run.dataset for cell in first if _has_images(cell.run.dataset.array_settings)}
+
+
+def _has_images(settings: Mapping[str, Any]) -> bool:
+    """Return whether an example is channels x height x width."""
+    module = catalogue.load("kind", str(settings["kind"]), "kind")
+    return len(module.sizes(module.Settings.model_validate(dict(settings))).input_shape) == 3
 
 
 def _frames(name: str, plan: Plan, layout: Layout) -> "dict[str, pd.DataFrame]":

@@ -15,7 +15,7 @@ from bam.tables.words import EMPTY, METRICS, method_words, rule_words, spread
 
 KEYS = [*CHOICE, "needs_groups"]
 POINT = ["analysis", "value", "second_value"]
-AVERAGES = "Average: plain over test; adjusted: group accuracies weighted by training group shares."
+ADJUSTED = "adjusted_accuracy"
 HEADERS = {
     "analysis": "Analysis",
     "axis": "Axis",
@@ -38,13 +38,13 @@ def main_table(plan: Plan, layout: Layout) -> Table:
     found = completed(found, arms, "metric", list(METRICS))
     return Table(
         frame=found[[*KEYS, "metric", *STATISTICS]],
-        shown=widened(found, KEYS, "metric", METRICS),
+        shown=widened(found, KEYS, "metric", _shown_metrics(found)),
         caption=f"Test accuracy in percent, study {plan.study.name}. {intervals(plan)} {protocol(plan)}",
         notes=(
             *missing_notes(worded(found), ["dataset", "method", "selection", "metric"]),
             *failed_notes(worded(found), ["dataset", "method"]),
             f"Validation: {validation(plan)}",
-            f"Needs groups: the splits whose group labels the method's training or the rule sees. {AVERAGES}",
+            f"Needs groups: the splits whose group labels the method's training or the rule sees. {_averages(found)}",
         ),
     )
 
@@ -96,16 +96,33 @@ def sweeps_table(plan: Plan, layout: Layout) -> Table:
     budgets = list(dict.fromkeys(budget(arm) for arm in swept))
     return Table(
         frame=found[[*keys, "metric", *STATISTICS]],
-        shown=without_empty(widened(found, keys, "metric", METRICS)),
+        shown=without_empty(widened(found, keys, "metric", _shown_metrics(found))),
         caption=f"Test accuracy in percent along the axes of each analysis, study {plan.study.name}; selection within "
         f"each value. {intervals(plan)} {protocol(plan, with_budget=False)}",
         notes=(
             *missing_notes(worded(found), [*POINT, "dataset", "method", "selection", "metric"]),
             *failed_notes(worded(found), [*POINT, "dataset", "method"]),
             "Settings to choose among at one value: " + " / ".join(budgets or ["none."]),
-            AVERAGES,
+            _averages(found),
         ),
     )
+
+
+def _shown_metrics(found: pd.DataFrame) -> dict[str, str]:
+    """Return the metrics in words, without the adjusted average where no data set has one, because groups overlap."""
+    there = set(found.loc[found["n_seeds"] > 0, "metric"])
+    return {metric: name for metric, name in METRICS.items() if metric in there or metric != ADJUSTED or not there}
+
+
+def _averages(found: pd.DataFrame) -> str:
+    """Say what the averages are, and that overlapping groups have none that is adjusted."""
+    there = found[found["n_seeds"] > 0]
+    adjusted = set(there.loc[there["metric"] == ADJUSTED, "dataset"])
+    lacking = [name for name in there["dataset"].unique() if name not in adjusted]
+    if len(there) and not adjusted:
+        return "Average: plain over test; the groups overlap, so none is adjusted by their shares."
+    text = "Average: plain over test; adjusted: group accuracies weighted by training group shares."
+    return text + (f" {' and '.join(lacking)}: groups overlap, so there is none." if lacking else "")
 
 
 def in_metric_order(rows: pd.DataFrame) -> pd.DataFrame:
