@@ -7,10 +7,22 @@ from typing import Any
 from bam.data.sources import RawSet
 
 
+def is_folder(name: str) -> bool:
+    """Return whether a setting that may name a raw set is the path of a folder: one with a slash.
+
+    >>> is_folder("bert-base-uncased-tokenizer"), is_folder("./my_tokenizer")
+    (False, True)
+    """
+    return "/" in name
+
+
 def raw_names(kind: ModuleType, settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the raw sets of a kind: its own, `RAW`, then those that its `RAW_SETTINGS` name, such as a tokeniser."""
+    """Return the raw sets of a kind: its own, `RAW`, then those that its `RAW_SETTINGS` name, such as a tokeniser.
+
+    A folder of this machine is no raw set: the kind's `fingerprint` says what is in it.
+    """
     named = [_value(kind, settings, key) for key in getattr(kind, "RAW_SETTINGS", ())]
-    return (*kind.RAW, *(str(name) for name in named if name is not None))
+    return (*kind.RAW, *(str(name) for name in named if name is not None and not is_folder(str(name))))
 
 
 def contents_of(raw_set: RawSet) -> dict[str, Any]:
