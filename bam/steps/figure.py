@@ -39,9 +39,15 @@ TITLES = {
 def names(plan: Plan) -> list[str]:
     """Return the figures that make sense for a plan, in the order of the report: those whose tables do."""
     tables = needed.names(plan)
-    wanted = {"class_difference_by_epoch": bool(plan.stage1)}
+    grouped = needed.grouped(plan)
+    wanted = {
+        "worst_group_by_method": bool(grouped),
+        "class_difference_by_epoch": bool(plan.stage1),
+        "error_set_quality": bool(grouped),
+        SAMPLES: bool(_pictured(plan)),
+    }
     possible = [name for name, reads in TABLES.items() if set(reads) <= set(tables) and wanted.get(name, True)]
-    return possible + [SWEEP + analysis for analysis in plan.study.file.analyses]
+    return possible + [SWEEP + analysis for analysis in plan.study.file.analyses if grouped]
 
 
 def title(name: str) -> str:
@@ -103,7 +109,13 @@ def _tables(name: str, plan: Plan) -> tuple[str, ...]:
 def _group_folders(plan: Plan, layout: Layout) -> dict[str, Path]:
     """Return data set -> folder of its group files, as the first seed draws it."""
     first = [cell for cell in needed.main_cells(plan) if cell.seed == plan.study.file.seeds[0]]
-    return {cell.dataset: layout.groups(cell.run.dataset.groups_id) for cell in first}
+    shown = _pictured(plan)
+    return {cell.dataset: layout.groups(cell.run.dataset.groups_id) for cell in first if cell.dataset in shown}
+
+
+def _pictured(plan: Plan) -> list[str]:
+    """Return the data sets that have groups of images."""
+    return [name for name in needed.grouped(plan) if plan.study.has_images(name)]
 
 
 def _frames(name: str, plan: Plan, layout: Layout) -> "dict[str, pd.DataFrame]":
