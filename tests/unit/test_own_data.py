@@ -8,7 +8,8 @@ import numpy as np
 import own
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples_of
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -50,6 +51,7 @@ def pictures(folder: Path, **entry) -> own_data.OwnSettings:
 # Splits
 
 
+@examples_of(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 300), st.lists(st.integers(1, 20), min_size=3, max_size=3))
 def test_a_stratum_is_cut_to_the_nearest_whole_numbers(n: int, weights: list[int]):
     sizes = [weight / sum(weights) for weight in weights]

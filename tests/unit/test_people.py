@@ -344,7 +344,7 @@ def test_a_wrong_call_is_status_2_without_a_traceback(arguments: list[str]):
     assert "Traceback" not in done.stderr
 
 
-EXPORTED = {"schema": "bam.model/1", "model": {"name": "mlp", "hidden": [4]}}
+EXPORTED = {"schema": "bam.model/2", "model": {"name": "mlp", "hidden": [4]}}
 STUDY = json.dumps(toy.study_content())
 BY_LAST = ("--dataset", "digits", "--rule", "last", "--results", "r", "--out", "o.json")
 MISTAKES = {
@@ -392,7 +392,7 @@ MISTAKES = {
     ),
     "half a model": (
         ["predict", "half_a_model", "--inputs", "x.npy", "--out", "o.csv"],
-        "lacks input_shape, mean, std, class_names; export the model again",
+        "lacks kind, input_shape, class_names, precision, mean, std, pad_id, has_segments, transform; export the model",
     ),
     "no model": (["predict", "nowhere", "--inputs", "x.npy", "--out", "o.csv"], "nowhere/model.json: "),
     "unknown method of run": (["run", STUDY, "--method", "bm", "--out", "o"], "has no method 'bm' (did you mean 'bam'"),
