@@ -1,23 +1,46 @@
-"""Take the model that a label-only rule chose out of the study: weights, description, model card."""
+"""Take the model that a label-only rule chose out of the study: weights, description, tokeniser, model card."""
 
+import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bam import catalogue
 from bam.catalogue import suggestion
-from bam.data.prepared import read_manifest
-from bam.errors import ConfigError, RunError
-from bam.files import read_json, write_json, write_text
+from bam.data import tokenise
+from bam.data.prepared import Manifest, read_manifest
+from bam.data.raw import is_folder
+from bam.data.sources import RawSet
+from bam.errors import ConfigError, DataError, RunError
+from bam.exported import DESCRIPTION, SCHEMA, TOKENIZER, TOKENS, WEIGHTS
+from bam.files import atomic_path, read_json, write_json, write_text
 from bam.layout import Layout
-from bam.plan import Plan
-
-MODEL_SCHEMA = "bam.model/1"
+from bam.model_card import card
+from bam.model_settings import CONFIG, PretrainedSettings
+from bam.plan import Plan, Run
+from bam.pretrained import RECORD, model_settings
 
 
 def export(  # noqa: PLR0913  (what names one model)
-    plan: Plan, layout: Layout, *, dataset: str, method: str, rule: str, seed: int, out: Path
+    plan: Plan,
+    layout: Layout,
+    sources: Mapping[str, RawSet],
+    *,
+    dataset: str,
+    method: str,
+    rule: str,
+    seed: int,
+    out: Path,
+    with_onnx: bool = False,
 ) -> None:
-    """Write `model.safetensors`, `model.json` and a model card `README.md` to `out`.
+    """Write weights, `model.json`, a text model's tokeniser, and a model card `README.md` to `out`.
+
+    Parameters
+    ----------
+    sources
+        The raw sets of `config/datasets.yaml`, for their licences.
+    with_onnx
+        Whether to write `model.onnx` too.
 
     Raises
     ------
@@ -27,6 +50,11 @@ def export(  # noqa: PLR0913  (what names one model)
     RunError
         If the study has not been run.
     """
+    import torch
+
+    from bam.exported import load
+    from bam.onnx_export import layout as onnx_layout
+    from bam.onnx_export import write_onnx
     from bam.training.state import load_tensors, save_tensors
 
     chosen = _chosen(plan, layout, dataset=dataset, method=method, rule=rule, seed=seed)
@@ -36,23 +64,92 @@ def export(  # noqa: PLR0913  (what names one model)
     path = layout.weights(run.name) / f"{rule}.safetensors"
     if not path.exists():
         raise RunError(f"{path}: is missing; make it again with: snakemake --cores 1 {path}")
-    weights = load_tensors(path)
     manifest = read_manifest(layout.prepared(run.dataset.data_id))
     description = {
-        "schema": MODEL_SCHEMA,
-        "model": run.spec.model,
-        "input_shape": list(manifest.input_shape),
-        "mean": list(manifest.mean),
-        "std": list(manifest.std),
-        "class_names": list(manifest.class_names),
+        **_network(run, manifest, layout),
+        "transform": _transform(run, manifest),
         "chosen": {"dataset": dataset, "method": method, "rule": rule, **chosen},
         "spec": run.spec.model_dump(mode="json"),
         "data": {"id": run.dataset.data_id, "settings": dict(run.dataset.settings), "files": dict(manifest.files)},
+        "licences": _licences(run, layout, sources),
     }
-    save_tensors(out / "model.safetensors", weights)
-    write_json(out / "model.json", description)
-    evaluation = layout.evaluation("main", dataset, method, rule)
-    write_text(out / "README.md", _card(description, _accuracies(evaluation, seed)))
+    save_tensors(out / WEIGHTS, load_tensors(path))
+    if manifest.kind == "text":
+        _copy_tokenizer(_tokenizer_folder(run, layout), out / TOKENIZER)
+    write_json(out / DESCRIPTION, description)
+    model = load(out, torch.device("cpu"))  # what was written is what will be read
+    if with_onnx:
+        write_onnx(model, out)
+    scores = _accuracies(layout.evaluation("main", dataset, method, rule), seed)
+    write_text(out / "README.md", card(description, scores, onnx_layout(model) if with_onnx else ""))
+
+
+def _network(run: Run, manifest: Manifest, layout: Layout) -> dict[str, Any]:
+    """Return what builds the network and normalises its inputs."""
+    return {
+        "schema": SCHEMA,
+        "model": _portable(run, layout),
+        "kind": manifest.kind,
+        "input_shape": list(manifest.input_shape),
+        "mean": list(manifest.mean),
+        "std": list(manifest.std),
+        "pad_id": manifest.pad_id,
+        "has_segments": manifest.has_segments,
+        "class_names": list(manifest.class_names),
+        "precision": run.spec.precision,
+    }
+
+
+def _portable(run: Run, layout: Layout) -> dict[str, Any]:
+    """Return the `model:` entry without what it started from: a checkpoint's configuration is written out."""
+    model = dict(run.spec.model)
+    settings = model_settings(model)
+    if not isinstance(settings, PretrainedSettings) or settings.weights_source() is None:
+        return model
+    if not settings.is_language_model:
+        return {**model, "pretrained": None}
+    assert run.pretrained is not None
+    config = read_json(layout.pretrained(run.pretrained.id) / CONFIG)
+    kept = {key: value for key, value in model.items() if key not in ("checkpoint", "revision", "pretrained")}
+    return {**kept, "config": config}
+
+
+def _transform(run: Run, manifest: Manifest) -> dict[str, Any] | None:
+    """Return how files or texts become inputs; None if the kind does not say, so that only arrays will do."""
+    settings = dict(run.dataset.settings)
+    kind = catalogue.load("kind", str(settings["kind"]), "kind")
+    if hasattr(kind, "transform"):
+        transform: dict[str, Any] = kind.transform(kind.Settings.model_validate(settings))
+        return transform
+    if manifest.kind == "text":
+        columns = ["text", "text_pair"] if manifest.has_segments else ["text"]
+        return {"name": TOKENS, "max_length": manifest.input_shape[0], "columns": columns}
+    return None
+
+
+def _tokenizer_folder(run: Run, layout: Layout) -> Path:
+    name = str(run.dataset.settings["tokenizer"])
+    return Path(name) if is_folder(name) else layout.raw(name)
+
+
+def _copy_tokenizer(source: Path, out: Path) -> None:
+    """Copy the files of a tokeniser; DataError if there are none."""
+    there = [name for name in tokenise.FILES if (source / name).is_file()]
+    if not there:
+        raise DataError(f"{source}: holds no tokeniser any more; run `bam fetch` again, or put it back")
+    for name in there:
+        with atomic_path(out / name) as temporary:
+            temporary.write_bytes((source / name).read_bytes())
+
+
+def _licences(run: Run, layout: Layout, sources: Mapping[str, RawSet]) -> dict[str, str]:
+    """Return name -> licence of the data sets and of the pretrained weights, as far as they are known."""
+    known = {f"data set {name}": sources[name].licence for name in run.dataset.raw if name in sources}
+    if run.pretrained is not None:
+        record = layout.pretrained(run.pretrained.id) / RECORD
+        said = read_json(record).get("licence") if record.exists() else None
+        known[f"pretrained weights {run.pretrained.id}"] = str(said or "not known; see where they come from")
+    return known or {"data": "your own"}
 
 
 def _chosen(plan: Plan, layout: Layout, *, dataset: str, method: str, rule: str, seed: int) -> dict[str, Any]:
@@ -76,37 +173,7 @@ def _chosen(plan: Plan, layout: Layout, *, dataset: str, method: str, rule: str,
 
 
 def _accuracies(evaluation: Path, seed: int) -> list[dict[str, str]]:
-    import csv
-
     if not evaluation.exists():
         return []
     with open(evaluation, newline="", encoding="utf-8") as file:
         return [row for row in csv.DictReader(file) if int(row["seed"]) == seed]
-
-
-def _card(description: dict[str, Any], rows: list[dict[str, str]]) -> str:
-    chosen, data = description["chosen"], description["data"]
-    scores = "\n".join(
-        f"| {row['metric'].replace('_', ' ')} | {row['group']} | {100 * float(row['value']):.1f} | {row['n']} |"
-        for row in rows
-    )
-    shape = ", ".join(map(str, description["input_shape"]))
-    return f"""# {chosen["method"]} on {chosen["dataset"]}, seed {chosen["seed"]}
-
-Network `{description["model"]["name"]}`, inputs uint8 of shape (n, {shape}),
-classes {", ".join(description["class_names"])}. Epoch {chosen["epoch"]},
-chosen by the rule `{chosen["rule"]}`, which sees validation labels and no group.
-
-Predict with `bam predict <this folder> --inputs images.npy --out predictions.csv`.
-
-## Test accuracy
-
-| metric | group | % | n |
-|---|---|---|---|
-{scores or "| not evaluated | | | |"}
-
-## Made from
-
-Data `{data["id"]}` (settings and SHA-256 of its files in `model.json`), run `{chosen["run"]}`. The weights follow from
-that data: its licence applies to what is derived from it.
-"""

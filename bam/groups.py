@@ -93,7 +93,7 @@ def write_split(path: Path, split: SplitGroups, names: tuple[str, ...]) -> None:
 
 
 def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"' if any(c in name for c in ',"\n') else name
+    return '"' + name.replace('"', '""') + '"' if any(c in name for c in ',"\n\r') else name
 
 
 def read_split(path: Path) -> SplitGroups:

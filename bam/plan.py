@@ -121,8 +121,9 @@ def make_plan(study: Study, sources: Mapping[str, RawSet]) -> Plan:
         The raw sets of `config/datasets.yaml`; their content hashes go into the ids of data.
     """
     all_arms = tuple(arms(study))
+    known: dict[str, DataSet] = {}
     cells = [
-        _cell(arm, dataset, method, setting, seed, sources)
+        _cell(arm, dataset, method, setting, seed, sources, known)
         for arm in all_arms
         for dataset in arm.study.file.datasets
         for method, settings in arm.study.settings.items()
@@ -173,6 +174,9 @@ def data_set(settings: dict[str, Any], sources: Mapping[str, RawSet]) -> DataSet
     contents: dict[str, Any] = {raw: contents_of(sources[raw]) for raw in raws}
     if hasattr(module, "fingerprint"):
         contents["own"] = module.fingerprint(settings)
+        if "fingerprint" in module.Settings.model_fields:
+            # As a setting it reaches `prepare` and `annotate`, which refuse contents that have changed since.
+            settings = {**settings, "fingerprint": contents["own"]}
     arrays = {key: value for key, value in settings.items() if key not in group_settings}
     data_id = f"{kind}-{short_hash([arrays, contents, _code('prepare', kind=kind)])}"
     groups_id = f"{kind}-{short_hash([settings, contents, _code('annotate', kind=kind)])}"
@@ -181,14 +185,30 @@ def data_set(settings: dict[str, Any], sources: Mapping[str, RawSet]) -> DataSet
     return DataSet(data_id, groups_id, raws, settings, arrays, partition)
 
 
+def _data_set(settings: dict[str, Any], sources: Mapping[str, RawSet], known: dict[str, DataSet]) -> DataSet:
+    """Return `data_set`, once for each entry of a plan: one's own data is hashed for it."""
+    key = canonical_json(settings)
+    if key not in known:
+        known[key] = data_set(settings, sources)
+    return known[key]
+
+
 def _code(step: str, **named: str) -> str:
     """Return the digest of a step's code and of the kind it will look up by name."""
     return _digest((*STEP_MODULES[step], *(catalogue.module_name(w, n) for w, n in named.items())))
 
 
-def _cell(arm: Arm, dataset: str, method: str, setting: Setting, seed: int, sources: Mapping[str, RawSet]) -> Cell:
+def _cell(  # noqa: PLR0913  (a cell's place, and what is known of files)
+    arm: Arm,
+    dataset: str,
+    method: str,
+    setting: Setting,
+    seed: int,
+    sources: Mapping[str, RawSet],
+    known: dict[str, DataSet],
+) -> Cell:
     study, recipe = arm.study, setting.recipe
-    data = data_set(study.dataset_settings(dataset, seed), sources)
+    data = _data_set(study.dataset_settings(dataset, seed), sources, known)
     weights, stage1 = find(study.file.model, sources), None
     if recipe.stage1 is not None:
         stage1 = _run(study, "stage1", method, data, _watched(recipe.stage1), recipe.stage1_label, seed, weights)

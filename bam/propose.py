@@ -130,7 +130,7 @@ def make_prepared(dataset: DataSet, sources: Mapping[str, RawSet], layout: Layou
     folders = [layout.raw(raw) for raw in dataset.raw]
     for raw, folder in zip(dataset.raw, folders, strict=True):
         fetch(raw, sources[raw], folder)
-    prepare(dict(dataset.settings), folders, prepared)
+    prepare(dict(dataset.array_settings), folders, prepared)
 
 
 def _candidate(run: Run, shares: Mapping[float, float], layout: Layout) -> Candidate:

@@ -11,6 +11,7 @@ from typing import Any
 from bam import catalogue
 from bam.catalogue import suggestion
 from bam.config_errors import validated
+from bam.data.examples import Sizes
 from bam.errors import ConfigError
 from bam.grid import axes, expand
 from bam.recipe import Recipe
@@ -66,6 +67,20 @@ class Study:
         entry = self.file.datasets[dataset]
         return _seeded(entry, seed)
 
+    def has_groups(self, dataset: str) -> bool:
+        """Return whether a data set has an attribute that makes groups."""
+        return self._sizes(dataset).has_groups
+
+    def has_images(self, dataset: str) -> bool:
+        """Return whether a data set's examples are images, and not texts."""
+        return len(self._sizes(dataset).input_shape) == 3
+
+    def _sizes(self, dataset: str) -> Sizes:
+        settings = self.dataset_settings(dataset, self.file.seeds[0])
+        module = catalogue.load("kind", str(settings["kind"]), f"{self.source}: datasets.{dataset}.kind")
+        sizes: Sizes = module.sizes(module.Settings.model_validate(settings))
+        return sizes
+
     def json(self) -> str:
         """Return the content as JSON, which `--study` takes in place of a file; its order is the config's."""
         return json.dumps(self.content, separators=(",", ":"))
@@ -119,14 +134,19 @@ def parse_study(content: Any, source: str) -> Study:
             if not NAME.fullmatch(name):
                 raise ConfigError(f"{source}: {where}: {name!r} is not allowed: use letters, digits and _")
     _check_lists(file, source)
+    without_groups = []
     for name, entry in file.datasets.items():
         kind = _named(entry, "kind", f"{source}: datasets.{name}")
         module = catalogue.load("kind", kind, f"{source}: datasets.{name}.kind")
         settings = validated(module.Settings, _seeded(entry, 0), f"{source}: datasets.{name}")
-        _check_validation_size(file, name, module.sizes(settings).n_examples["val"], source)
+        sizes: Sizes = module.sizes(settings)
+        _check_validation_size(file, name, sizes.n_examples["val"], source)
+        without_groups += [] if sizes.has_groups else [name]
     model = _named(file.model, "name", f"{source}: model")
     validated(catalogue.load("model", model, f"{source}: model.name").Settings, file.model, f"{source}: model")
     grids = {name: _settings(name, entry, source) for name, entry in file.methods.items()}
+    if without_groups:
+        _check_group_free(file, grids, without_groups[0], source)
     return Study(file, content, source, grids)
 
 
@@ -267,6 +287,23 @@ def _check_validation_size(file: StudyFile, dataset: str, n_val: int, source: st
         raise ConfigError(
             f"{source}: validation_size: does not go with keep_weights, whose epochs are chosen on all of validation"
         )
+
+
+def _check_group_free(file: StudyFile, grids: Mapping[str, Sequence[Setting]], dataset: str, source: str) -> None:
+    """Refuse rules and methods that need groups where a data set has none."""
+    free = [name for name, rule in RULES.items() if rule.needs_groups == "none"]
+    for name in file.selection:
+        if name not in free:
+            raise ConfigError(
+                f"{source}: selection: {name!r} needs groups, and datasets.{dataset} has no attributes; "
+                f"name attributes, or use {', '.join(free)}"
+            )
+    for name, settings in grids.items():
+        if any(setting.recipe.needs_train_groups for setting in settings):
+            raise ConfigError(
+                f"{source}: methods.{name}: trains on groups, and datasets.{dataset} has no attributes; "
+                "name attributes, or leave the method out"
+            )
 
 
 def _check_epochs(study: Study) -> None:

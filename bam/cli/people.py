@@ -117,24 +117,30 @@ def show(
     step(*results)
 
 
-def doctor(
-    config: Config,
+def doctor(  # noqa: PLR0913  (a verb's options)
+    source: Annotated[str, typer.Argument(help="Study config, or a .csv or .parquet file, or a folder of images.")],
+    label: Annotated[str | None, typer.Option(help="Of a table: column of the class names.")] = None,
+    path: Annotated[str | None, typer.Option(help="Of a table: column of image files.")] = None,
+    text: Annotated[str | None, typer.Option(help="Of a table: column of texts.")] = None,
+    text_pair: Annotated[str | None, typer.Option(help="Of a table: column of second texts.")] = None,
+    attribute: Annotated[
+        list[str] | None, typer.Option(help="Of a table: column that makes groups with the label; may be repeated.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Of a table: column of train, val and test.")] = None,
+    folder: Annotated[str | None, typer.Option(help="Of a table: where image files lie, if not beside it.")] = None,
     data: options.Data = Path("data"),
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
-    """Look at each prepared data set: sizes, class and group counts, corrupt files, duplicates; exit 2 on problems."""
-    from bam.data.sources import read_sources
-    from bam.doctor import examine
-    from bam.layout import Layout
-    from bam.pipeline import make_data
+    """Look at data before a study: sizes, class and group counts, unreadable files, duplicates; exit 1 on problems."""
+    from bam.doctor import diagnose
 
-    made, layout, problems = options.read_plan(config, sources), Layout(data, Path()), []
-    for dataset in made.datasets.values():
-        make_data(dataset, read_sources(sources), layout)
-        described, found = examine(layout.prepared(dataset.data_id), layout.groups(dataset.groups_id))
-        typer.echo(described)
-        problems += found
-    _conclude("" if problems else "no problem found", problems)
+    named = {"label": label, "path": path, "text": text, "text_pair": text_pair, "split": split, "folder": folder}
+    columns: dict[str, object] = {key: value for key, value in named.items() if value is not None}
+    if attribute:
+        columns["attributes"] = attribute
+    described, problems = diagnose(source, columns, data, sources)
+    typer.echo(described)
+    _conclude("" if problems else "no problem found", problems, status=1)
 
 
 def verify(
@@ -181,11 +187,13 @@ def export(  # noqa: PLR0913  (a verb's options)
     dataset: Annotated[str | None, typer.Option(help="Key of `datasets:`; may be left out if there is one.")] = None,
     rule: Annotated[str, typer.Option(help="Label-only rule named in keep_weights.")] = "class_difference",
     seed: Annotated[int, typer.Option(help="One seed of the study.")] = 0,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Write model.onnx too (needs the extra `onnx`).")] = False,
     results: StudyResults = None,
     data: options.Data = Path("data"),
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
     """Take the model that a label-only rule chose out of a finished study."""
+    from bam.data.sources import read_sources
     from bam.export import export as step
     from bam.layout import Layout
     from bam.run import named
@@ -193,19 +201,23 @@ def export(  # noqa: PLR0913  (a verb's options)
     made = options.read_plan(config, sources)
     dataset = named(made.study, dataset, method)
     layout = Layout(data, results or Path("results") / made.study.name)
-    step(made, layout, dataset=dataset, method=method, rule=rule, seed=seed, out=out)
+    raw_sets = read_sources(sources)
+    step(made, layout, raw_sets, dataset=dataset, method=method, rule=rule, seed=seed, out=out, with_onnx=onnx)
 
 
 def predict(
     model: Annotated[Path, typer.Argument(help="Folder that `bam export` wrote.")],
-    inputs: Annotated[Path, typer.Option(help=".npy of uint8 images, shape (n, channels, height, width).")],
+    inputs: Annotated[
+        Path, typer.Option(help=".csv or .parquet, folder of images, or .npy of uint8 (n, channels, height, width).")
+    ],
     out: Annotated[Path, typer.Option(help="CSV to write: index, predicted class, probabilities in [0, 1].")],
+    folder: Annotated[Path | None, typer.Option(help="What image paths in a table are relative to; its own.")] = None,
     device: options.Device = "cpu",
 ) -> None:
     """Predict new inputs with an exported model; no part of the study is needed."""
     from bam.predict import predict_file
 
-    predict_file(model, inputs, out, device)
+    predict_file(model, inputs, out, device, folder)
 
 
 def fixture(
@@ -221,11 +233,11 @@ def fixture(
     write(name, out, scale, seed, set_ or [])
 
 
-def _conclude(summary: str, problems: list[str]) -> None:
-    """Print the outcome of a check and leave with status 2 if there are problems."""
+def _conclude(summary: str, problems: list[str], status: int = 2) -> None:
+    """Print the outcome of a check and leave with a status if there are problems."""
     for problem in problems:
         typer.echo(f"- {problem}")
     found = f"{len(problems)} problem{'s' * (len(problems) != 1)} found"
     typer.echo("\n".join(line for line in (summary, found if problems else "") if line))
     if problems:
-        raise typer.Exit(2)
+        raise typer.Exit(status)

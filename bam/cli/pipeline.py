@@ -11,6 +11,10 @@ import typer
 from bam.cli import options
 from bam.errors import ConfigError, DataError
 
+RawFolders = Annotated[
+    list[Path] | None, typer.Option(help="Folder of a raw set; once for each that the kind is made from.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command."""
@@ -51,24 +55,24 @@ def fetch(
 
 def prepare(
     settings: Annotated[str, typer.Option(help="Resolved `datasets:` entry, as JSON.")],
-    raw: Annotated[list[Path], typer.Option(help="Folder of a raw set; once for each that the kind is made from.")],
     out: Annotated[Path, typer.Option(help="Folder for arrays and manifest.json.")],
+    raw: RawFolders = None,
 ) -> None:
     """Turn raw files into arrays: uint8 inputs of three splits, labels of train and val."""
     from bam.steps.prepare import prepare as step
 
-    step(options.read_settings(settings), raw, out)
+    step(options.read_settings(settings), raw or [], out)
 
 
 def annotate(
     settings: Annotated[str, typer.Option(help="Resolved `datasets:` entry, as JSON.")],
-    raw: Annotated[list[Path], typer.Option(help="Folder of a raw set; once for each that the kind is made from.")],
     out: Annotated[Path, typer.Option(help="Folder for {train,val,test}.csv, samples.npz and groups.json.")],
+    raw: RawFolders = None,
 ) -> None:
     """Write the groups of each split, and the test labels, apart from what training reads."""
     from bam.steps.annotate import annotate as step
 
-    step(options.read_settings(settings), raw, out)
+    step(options.read_settings(settings), raw or [], out)
 
 
 def pretrained(

@@ -21,12 +21,14 @@ class Sizes:
     n_examples : split -> number of examples
     input_shape : (channels, height, width)
     n_minority : training examples in minority groups, the size an ideal error set has
+    has_groups : whether there is an attribute that makes groups
     """
 
     n_examples: Mapping[Split, int]
     input_shape: tuple[int, ...]
     n_classes: int
     n_minority: int
+    has_groups: bool = True
 
 
 @dataclass(frozen=True)

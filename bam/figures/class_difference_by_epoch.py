@@ -144,4 +144,5 @@ def _keys() -> list[Line2D]:
 
 def _two_stage(frames: Frames, facts: Facts) -> pd.DataFrame:
     rows = frames["epochs"]
-    return rows[rows["method"].isin(facts.two_stage) & rows["val_class_difference"].notna()]
+    rows = rows[rows["method"].isin(facts.two_stage) & rows["val_class_difference"].notna()]
+    return rows[rows[AGAINST].notna()]  # a data set without groups has none

@@ -20,6 +20,8 @@ from bam.report import commands
 from bam.report.pivots import Pivot, pivots, seeds_words
 from bam.report.tables import Shown, read_rows, read_words, shown
 from bam.selection import RULES
+from bam.tables.captions import no_groups
+from bam.tables.inputs import grouped
 from bam.tables.words import METRICS, method_words, rule_words
 
 HERE = Path(__file__).resolve().parent
@@ -52,6 +54,7 @@ def render(plan: Plan, layout: Layout, contents: Contents, out: Path) -> str:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
     template = environment.from_string((HERE / "report.html").read_text(encoding="utf-8"))
     main = rows.get("main", [])
+    metric = "worst_group_accuracy" if grouped(plan) else "accuracy"
     tables = [shown(name, rows[name], read_words(layout.table(name, "md"))) for name in contents.tables]
     return template.render(
         css=Markup((HERE / "style.css").read_text(encoding="utf-8")),
@@ -59,8 +62,10 @@ def render(plan: Plan, layout: Layout, contents: Contents, out: Path) -> str:
         facts=_facts(plan),
         methods=_methods(plan),
         rules=_rules(plan),
-        main=pivots(main, "worst_group_accuracy", n_seeds),
-        others=_other_metrics(main, n_seeds),
+        main_title=METRICS[metric],
+        main=pivots(main, metric, n_seeds),
+        no_groups=no_groups(plan),
+        others=_other_metrics(main, metric, n_seeds),
         about_cells=_about_cells(n_seeds),
         figures=[_figure(layout, name, title) for name, title in contents.figures.items()],
         tables=tables,
@@ -84,8 +89,8 @@ def _fidelity(tables: Sequence[Shown]) -> str:
     return next((note for table in tables if table.name == "fidelity" for note in table.words.notes[:1]), "")
 
 
-def _other_metrics(main: list[dict[str, str]], n_seeds: int) -> list[tuple[str, list[Pivot]]]:
-    found = [(METRICS[metric], pivots(main, metric, n_seeds)) for metric in METRICS if metric != "worst_group_accuracy"]
+def _other_metrics(main: list[dict[str, str]], headline: str, n_seeds: int) -> list[tuple[str, list[Pivot]]]:
+    found = [(METRICS[metric], pivots(main, metric, n_seeds)) for metric in METRICS if metric != headline]
     return [(title, tables) for title, tables in found if tables]
 
 

@@ -48,7 +48,7 @@ class Row:
 
 
 def evaluate(selection: Path, groups_ids: Mapping[int, str], layout: Layout, out: Path) -> None:
-    """Score the chosen run and epoch of each seed on test.
+    """Score the chosen run and epoch of each seed on test; without groups, on average alone.
 
     Parameters
     ----------
@@ -87,6 +87,9 @@ def _scores(folder: Path, path: Path, epoch: int) -> list[dict[str, Any]]:
     if positions.size != 1:
         raise DataError(f"{path}: has no predictions at epoch {epoch}; run `bam select` again")
     predicted = predictions.classes[positions[0]]
+    plain = float(accuracy(predicted, test.labels))
+    if not scheme.names:
+        return [_counted("accuracy", "", plain, len(test.labels))]
     accuracies = group_accuracies(predicted, test.labels, test.membership)
     counts = test.membership.sum(axis=0)
     groups = [
@@ -96,7 +99,6 @@ def _scores(folder: Path, path: Path, epoch: int) -> list[dict[str, Any]]:
     ]
     worst = float(worst_group_accuracy(accuracies, scheme.names, scheme.declared_empty))
     at = int(np.nanargmin(accuracies))
-    plain = float(accuracy(predicted, test.labels))
     return [
         *groups,
         _counted("worst_group_accuracy", scheme.names[at], worst, int(counts[at])),

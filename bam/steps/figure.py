@@ -1,15 +1,13 @@
 """Draw one figure from table CSVs, or from the sample images beside the groups."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bam import catalogue
 from bam.catalogue import suggestion
 from bam.errors import ConfigError, DataError
 from bam.layout import Layout
-from bam.plan import DataSet, Plan
+from bam.plan import Plan
 from bam.tables import inputs as needed
 
 if TYPE_CHECKING:
@@ -41,9 +39,15 @@ TITLES = {
 def names(plan: Plan) -> list[str]:
     """Return the figures that make sense for a plan, in the order of the report: those whose tables do."""
     tables = needed.names(plan)
-    wanted = {"class_difference_by_epoch": bool(plan.stage1), SAMPLES: bool(_of_images(plan))}
+    grouped = needed.grouped(plan)
+    wanted = {
+        "worst_group_by_method": bool(grouped),
+        "class_difference_by_epoch": bool(plan.stage1),
+        "error_set_quality": bool(grouped),
+        SAMPLES: bool(_pictured(plan)),
+    }
     possible = [name for name, reads in TABLES.items() if set(reads) <= set(tables) and wanted.get(name, True)]
-    return possible + [SWEEP + analysis for analysis in plan.study.file.analyses]
+    return possible + [SWEEP + analysis for analysis in plan.study.file.analyses if grouped]
 
 
 def title(name: str) -> str:
@@ -104,19 +108,14 @@ def _tables(name: str, plan: Plan) -> tuple[str, ...]:
 
 def _group_folders(plan: Plan, layout: Layout) -> dict[str, Path]:
     """Return data set of images -> folder of its group files, as the first seed draws it."""
-    return {name: layout.groups(data.groups_id) for name, data in _of_images(plan).items()}
-
-
-def _of_images(plan: Plan) -> dict[str, DataSet]:
-    """Return the data sets of images, as the first seed draws them: token ids are nothing to look at."""
     first = [cell for cell in needed.main_cells(plan) if cell.seed == plan.study.file.seeds[0]]
-    return {cell.dataset: cell.run.dataset for cell in first if _has_images(cell.run.dataset.array_settings)}
+    shown = _pictured(plan)
+    return {cell.dataset: layout.groups(cell.run.dataset.groups_id) for cell in first if cell.dataset in shown}
 
 
-def _has_images(settings: Mapping[str, Any]) -> bool:
-    """Return whether an example is channels x height x width."""
-    module = catalogue.load("kind", str(settings["kind"]), "kind")
-    return len(module.sizes(module.Settings.model_validate(dict(settings))).input_shape) == 3
+def _pictured(plan: Plan) -> list[str]:
+    """Return the data sets that have groups of images: token ids are nothing to look at."""
+    return [name for name in needed.grouped(plan) if plan.study.has_images(name)]
 
 
 def _frames(name: str, plan: Plan, layout: Layout) -> "dict[str, pd.DataFrame]":

@@ -7,10 +7,19 @@ import pandas as pd
 from bam.layout import Layout
 from bam.plan import Plan
 from bam.statistics import wilson_interval
-from bam.tables.captions import budget, failed_notes, intervals, missing_notes, protocol, seeds_cell, validation
+from bam.tables.captions import (
+    budget,
+    failed_notes,
+    intervals,
+    missing_notes,
+    no_groups,
+    protocol,
+    seeds_cell,
+    validation,
+)
 from bam.tables.content import Table
 from bam.tables.evaluations import CHOICE, STATISTICS, completed, read_evaluations, summarise
-from bam.tables.inputs import sweep_arms
+from bam.tables.inputs import grouped, sweep_arms
 from bam.tables.words import EMPTY, METRICS, method_words, rule_words, spread
 
 KEYS = [*CHOICE, "needs_groups"]
@@ -43,6 +52,7 @@ def main_table(plan: Plan, layout: Layout) -> Table:
         notes=(
             *missing_notes(worded(found), ["dataset", "method", "selection", "metric"]),
             *failed_notes(worded(found), ["dataset", "method"]),
+            *no_groups(plan),
             f"Validation: {validation(plan)}",
             f"Needs groups: the splits whose group labels the method's training or the rule sees. {_averages(found)}",
         ),
@@ -55,6 +65,7 @@ def groups_table(plan: Plan, layout: Layout) -> Table:
     rows = read_evaluations(plan, layout, arms)
     rows = rows[rows["metric"] == "group_accuracy"]
     found = completed(summarise(rows, ["arm", *KEYS, "group"], plan.study.file.seeds), arms, "group", [""])
+    found = found[found["dataset"].isin(grouped(plan))].reset_index(drop=True)
     bounds = [
         wilson_interval(k, n) if n else (None, None)
         for k, n in zip(found["n_correct"], found["n_examples"], strict=True)
@@ -102,6 +113,7 @@ def sweeps_table(plan: Plan, layout: Layout) -> Table:
         notes=(
             *missing_notes(worded(found), [*POINT, "dataset", "method", "selection", "metric"]),
             *failed_notes(worded(found), [*POINT, "dataset", "method"]),
+            *no_groups(plan),
             "Settings to choose among at one value: " + " / ".join(budgets or ["none."]),
             _averages(found),
         ),

@@ -9,6 +9,7 @@ from bam import catalogue
 from bam.plan import Plan
 from bam.study import Arm
 from bam.study_file import PER_SEED
+from bam.tables.inputs import grouped
 from bam.tables.words import method_words
 
 SCOPES = {
@@ -103,6 +104,18 @@ def validation(plan: Plan) -> str:
         for name, entry in plan.study.file.datasets.items()
     }
     return "; ".join(f"{name}: {words[kind]}" for name, kind in kinds.items()) + "."
+
+
+def no_groups(plan: Plan) -> tuple[str, ...]:
+    """Return a note on the data sets whose groups are not known, so that only averages are."""
+    without = [name for name in plan.study.file.datasets if name not in grouped(plan)]
+    if not without:
+        return ()
+    return (
+        f"{', '.join(without)}: no attribute is given, so there are no groups: no worst-group and no adjusted "
+        "accuracy, and no rule that needs them. A model chosen by labels alone may still fail on a group that nobody "
+        "has named.",
+    )
 
 
 def seeds_cell(n_seeds: int, missing: str) -> str:

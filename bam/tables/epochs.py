@@ -99,6 +99,8 @@ def _series(run: str, dataset: DataSet, truth: Truth) -> pd.DataFrame:
 
 def _worst_group(found: Predictions, labels: np.ndarray, dataset: DataSet, truth: Truth, split: str) -> np.ndarray:
     scheme, membership = truth.scheme(dataset), truth.groups(dataset, split).membership
+    if not scheme.names:
+        return np.full(len(found.epochs), np.nan)
     accuracies = group_accuracies(found.classes, labels, membership)
     return worst_group_accuracy(accuracies, scheme.names, scheme.declared_empty)
 

@@ -22,10 +22,14 @@ def names(plan: Plan) -> list[str]:
     without the `worst_group` rule, no rules without it and two pairs of data set and method, no
     error sets without a stage 1, no auxiliary variables without a λ above 0, and no fidelity
     without published numbers of the study's setting; a working directory without `PUBLISHED` has
-    none, so that one's own study needs no such file.
+    none, so that one's own study needs no such file. Without groups in any data set, no accuracies
+    by group, and nothing that is measured against them.
     """
     methods = plan.study.settings
+    has_groups = bool(grouped(plan))
     wanted = {
+        "groups": has_groups,
+        "correlations": has_groups,
         "comparisons": OURS in methods and len(methods) > 1,
         "regret": ORACLE in plan.study.file.selection,
         "rules": ORACLE in plan.study.file.selection and len(methods) * len(plan.study.file.datasets) > 1,
@@ -33,7 +37,7 @@ def names(plan: Plan) -> list[str]:
         "sweeps": len(plan.arms) > 1,
         "sweep_regret": len(plan.arms) > 1 and ORACLE in plan.study.file.selection,
         "fidelity": PUBLISHED.exists() and bool(published_for(plan.study.name)),
-        "auxiliary": bool(auxiliary_cells(plan)),
+        "auxiliary": bool(auxiliary_cells(plan)) and has_groups,
     }
     return [name for name in INPUTS if wanted.get(name, True)]
 
@@ -54,6 +58,11 @@ def check_name(name: str) -> None:
     """Raise ConfigError, with a suggestion and the list, if there is no table of this name."""
     if name not in INPUTS:
         raise ConfigError(f"table: there is no table {name!r}{suggestion(name, INPUTS)}; there is {', '.join(INPUTS)}")
+
+
+def grouped(plan: Plan) -> list[str]:
+    """Return the data sets that have groups."""
+    return [name for name in plan.study.file.datasets if plan.study.has_groups(name)]
 
 
 def sweep_arms(plan: Plan) -> Sequence[Arm]:

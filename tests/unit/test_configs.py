@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import own
 import pytest
 from waited_for import UNREADABLE
 
@@ -15,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"
 MADE = dict(re.findall(r"^([A-Z]+) := (.*)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 MNIST, ANALYSES, PAPER, CONTROLLED = (MADE[name].split() for name in ("MNIST", "ANALYSES", "PAPER", "CONTROLLED"))
-STUDIES = sorted(path for path in CONFIG.rglob("*.yaml") if path.stem not in ("datasets", *UNREADABLE))
+STUDIES = sorted(path for path in CONFIG.rglob("*.yaml") if path.stem not in ("datasets", "own_data", *UNREADABLE))
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: str(path.relative_to(CONFIG)))
@@ -26,12 +27,24 @@ def test_every_config_is_a_study_named_after_its_file(path: Path):
 
 def test_every_study_on_mnist_has_a_target_and_a_quick_variant():
     digits = {"digits", "digits_sweeps"}
-    studies = {path.stem for path in CONFIG.glob("*.yaml")} - digits - {*PAPER, *CONTROLLED, "datasets"}
+    studies = {path.stem for path in CONFIG.glob("*.yaml")} - digits - {*PAPER, *CONTROLLED, "datasets", "own_data"}
     assert studies == {*MNIST, *ANALYSES}
     quick = {path.stem for path in (CONFIG / "quick").glob("*.yaml")}
     assert studies <= quick
     in_make = re.search(r"for study in \$\(MNIST\) (.*) \$\(ANALYSES\); do", (ROOT / "Makefile").read_text())
     assert quick == {*studies, *in_make.group(1).split()}
+
+
+def test_the_template_of_own_data_is_a_study_as_soon_as_the_data_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    table = own.write_pictures(tmp_path)
+    table.rename(tmp_path / "my.csv")
+    (tmp_path / "files").rename(tmp_path / "images")
+    monkeypatch.chdir(tmp_path)
+    study = read_study(str(CONFIG / "own_data.yaml"))
+    assert study.name == "own_data"
+    assert study.has_groups("mine")
 
 
 @pytest.mark.parametrize("name", MNIST)
