@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from bam import catalogue
+from bam.artifacts import check_recorded
 from bam.catalogue import suggestion
 from bam.data.prepared import read_manifest
 from bam.errors import ConfigError, RunError
-from bam.files import read_json, write_json, write_text
+from bam.files import read_checked_text, read_json, sha256_file, write_json, write_text
 from bam.layout import Layout
 from bam.plan import Plan
 
@@ -36,6 +37,9 @@ def export(  # noqa: PLR0913  (what names one model)
     path = layout.weights(run.name) / f"{rule}.safetensors"
     if not path.exists():
         raise RunError(f"{path}: is missing; make it again with: snakemake --cores 1 {path}")
+    record = layout.predictions(run.name) / "record.json"
+    if record.exists():
+        check_recorded(path, record, f"weights/{rule}")
     weights = load_tensors(path)
     manifest = read_manifest(layout.prepared(run.dataset.data_id))
     description = {
@@ -50,7 +54,7 @@ def export(  # noqa: PLR0913  (what names one model)
         "data": {"id": run.dataset.data_id, "settings": dict(run.dataset.settings), "files": dict(manifest.files)},
     }
     save_tensors(out / "model.safetensors", weights)
-    write_json(out / "model.json", description)
+    write_json(out / "model.json", {**description, "weights_sha256": sha256_file(out / "model.safetensors")})
     evaluation = layout.evaluation("main", dataset, method, rule)
     write_text(out / "README.md", _card(description, _accuracies(evaluation, seed)))
 
@@ -77,11 +81,12 @@ def _chosen(plan: Plan, layout: Layout, *, dataset: str, method: str, rule: str,
 
 def _accuracies(evaluation: Path, seed: int) -> list[dict[str, str]]:
     import csv
+    import io
 
     if not evaluation.exists():
         return []
-    with open(evaluation, newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if int(row["seed"]) == seed]
+    rows = csv.DictReader(io.StringIO(read_checked_text(evaluation)))
+    return [row for row in rows if int(row["seed"]) == seed]
 
 
 def _card(description: dict[str, Any], rows: list[dict[str, str]]) -> str:

@@ -9,7 +9,7 @@ import torch
 
 from bam.errors import DataError
 from bam.export import MODEL_SCHEMA
-from bam.files import read_json, write_text
+from bam.files import read_json, sha256_file, write_text
 from bam.training.build import set_up_torch
 from bam.training.inputs import ImageInputs
 from bam.training.network import Form, network
@@ -43,7 +43,10 @@ def predict_file(model: Path, inputs: Path, out: Path, device: str) -> None:
     names = description["class_names"]
     form = Form("image", tuple(description["input_shape"]), len(names))
     built = network(description["model"], form)
-    built.load_state_dict(load_tensors(model / "model.safetensors"))
+    weights = model / "model.safetensors"
+    if weights.exists() and sha256_file(weights) != description.get("weights_sha256", sha256_file(weights)):
+        raise DataError(f"{weights}: is not the file that model.json describes; export the model again")
+    built.load_state_dict(load_tensors(weights))
     built.to(where)
     logits = predict_logits(built, ImageInputs(images, description["mean"], description["std"], where))
     probabilities = torch.from_numpy(logits).double().softmax(dim=1).numpy()
@@ -60,6 +63,8 @@ def _read(path: Path, input_shape: tuple[int, ...]) -> np.ndarray:
         images = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a .npy file ({error})") from error
+    if not isinstance(images, np.ndarray):
+        raise DataError(f"{path}: is an archive of arrays, expected one array as a .npy file")
     if images.dtype != np.uint8 or images.shape[1:] != input_shape:
         raise DataError(
             f"{path}: expected uint8 images of shape (n, {', '.join(map(str, input_shape))}), "
