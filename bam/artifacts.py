@@ -7,11 +7,39 @@ from pathlib import Path
 import numpy as np
 
 from bam.errors import DataError
-from bam.files import read_npz, write_npz
+from bam.files import read_json, read_npz, sha256_file, write_npz
 
 PREDICTIONS = "bam.predictions/1"
 ERROR_SET = "bam.error_set/1"
 AUXILIARY = "bam.auxiliary/1"
+
+
+RECORD = "record.json"
+
+
+def check_recorded(path: Path, record: Path, name: str) -> None:
+    """Compare a file with the SHA-256 that a run's record has for it.
+
+    Parameters
+    ----------
+    name
+        The output's name in the record.
+
+    Raises
+    ------
+    DataError
+        If the record is corrupt, does not know the output, or describes another file.
+    """
+    outputs = read_json(record).get("outputs")
+    if not isinstance(outputs, dict) or sha256_file(path) != outputs.get(name):
+        raise DataError(f"{path}: is not the file that {record} describes; delete it to have it made again")
+
+
+def _check_beside(path: Path) -> None:
+    """Check a file against the record beside it; an error set has none, and zip's own checksums."""
+    record = path.parent / RECORD
+    if path.exists() and record.exists():
+        check_recorded(path, record, path.stem)
 
 
 @dataclass(frozen=True)
@@ -35,8 +63,11 @@ class Predictions:
 
     def __post_init__(self) -> None:
         """Check that epochs and rows agree."""
-        if self.classes.ndim != 2 or len(self.epochs) != len(self.classes):
-            raise ValueError(f"classes {self.classes.shape} do not fit {len(self.epochs)} epochs")
+        n_epochs = self.classes.shape[:1]
+        if self.classes.ndim != 2 or not self.epochs.shape == self.train_loss.shape == n_epochs:
+            raise ValueError(
+                f"classes {self.classes.shape} do not fit epochs {self.epochs.shape} and losses {self.train_loss.shape}"
+            )
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
@@ -61,14 +92,25 @@ def read_predictions(path: Path, n_examples: int | None = None) -> Predictions:
     Raises
     ------
     DataError
-        If the file is missing or corrupt, or is not about `n_examples` examples.
+        If the file is missing or corrupt, is not the one of the record beside it, or is not about
+        `n_examples` examples.
     """
+    _check_beside(path)
     arrays = read_npz(path, PREDICTIONS, ("epochs", "classes", "train_loss", "failed"))
-    logits = {int(k.removeprefix("logits_")): v for k, v in arrays.items() if k.startswith("logits_")}
     classes = arrays["classes"]
+    try:
+        logits = _numbered("logits_", arrays)
+        predictions = Predictions(arrays["epochs"], classes, arrays["train_loss"], logits, str(arrays["failed"]))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path}: is corrupt ({error}); delete it to have it made again") from error
     if n_examples is not None and classes.shape[1] != n_examples:
         raise DataError(f"{path}: predicts {classes.shape[1]} examples, the split has {n_examples}")
-    return Predictions(arrays["epochs"], classes, arrays["train_loss"], logits, str(arrays["failed"]))
+    return predictions
+
+
+def _numbered(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[int, np.ndarray]:
+    """Return epoch -> array of the names that begin with a prefix and go on with an epoch."""
+    return {int(name.removeprefix(prefix)): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def write_error_set(path: Path, mask: np.ndarray, failed: str = "") -> None:
@@ -77,8 +119,10 @@ def write_error_set(path: Path, mask: np.ndarray, failed: str = "") -> None:
 
 
 def read_error_set(path: Path) -> tuple[np.ndarray, str]:
-    """Return (mask of shape (n_train,), why stage 1 failed or an empty string)."""
+    """Return (mask of shape (n_train,), why stage 1 failed or an empty string); DataError as `read_npz`."""
     arrays = read_npz(path, ERROR_SET, ("mask", "failed"))
+    if arrays["mask"].ndim != 1 or arrays["mask"].dtype != bool:
+        raise DataError(f"{path}: is corrupt (its mask is no column of bools); delete it to have it made again")
     return arrays["mask"], str(arrays["failed"])
 
 
@@ -88,6 +132,10 @@ def write_auxiliary(path: Path, scaled: Mapping[int, np.ndarray]) -> None:
 
 
 def read_auxiliary(path: Path) -> dict[int, np.ndarray]:
-    """Return epoch -> λb, each a float32 array of shape (n_train, C)."""
+    """Return epoch -> λb, each a float32 array of shape (n_train, C); DataError as `read_predictions`."""
+    _check_beside(path)
     arrays = read_npz(path, AUXILIARY)
-    return {int(name.removeprefix("epoch_")): array for name, array in sorted(arrays.items())}
+    try:
+        return _numbered("epoch_", dict(sorted(arrays.items())))
+    except ValueError as error:
+        raise DataError(f"{path}: is corrupt ({error}); delete it to have it made again") from error

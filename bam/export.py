@@ -1,11 +1,13 @@
 """Take the model that a label-only rule chose out of the study: weights, description, tokeniser, model card."""
 
 import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bam import catalogue
+from bam.artifacts import check_recorded
 from bam.catalogue import suggestion
 from bam.data import tokenise
 from bam.data.prepared import Manifest, read_manifest
@@ -13,7 +15,7 @@ from bam.data.raw import is_folder
 from bam.data.sources import RawSet
 from bam.errors import ConfigError, DataError, RunError
 from bam.exported import DESCRIPTION, SCHEMA, TOKENIZER, TOKENS, WEIGHTS
-from bam.files import atomic_path, read_json, write_json, write_text
+from bam.files import atomic_path, read_checked_text, read_json, sha256_file, write_json, write_text
 from bam.layout import Layout
 from bam.model_card import card
 from bam.model_settings import CONFIG, PretrainedSettings
@@ -64,6 +66,9 @@ def export(  # noqa: PLR0913  (what names one model)
     path = layout.weights(run.name) / f"{rule}.safetensors"
     if not path.exists():
         raise RunError(f"{path}: is missing; make it again with: snakemake --cores 1 {path}")
+    record = layout.predictions(run.name) / "record.json"
+    if record.exists():
+        check_recorded(path, record, f"weights/{rule}")
     manifest = read_manifest(layout.prepared(run.dataset.data_id))
     description = {
         **_network(run, manifest, layout),
@@ -76,7 +81,7 @@ def export(  # noqa: PLR0913  (what names one model)
     save_tensors(out / WEIGHTS, load_tensors(path))
     if manifest.kind == "text":
         _copy_tokenizer(_tokenizer_folder(run, layout), out / TOKENIZER)
-    write_json(out / DESCRIPTION, description)
+    write_json(out / DESCRIPTION, {**description, "weights_sha256": sha256_file(out / WEIGHTS)})
     model = load(out, torch.device("cpu"))  # what was written is what will be read
     if with_onnx:
         write_onnx(model, out)
@@ -109,7 +114,7 @@ def _portable(run: Run, layout: Layout) -> dict[str, Any]:
     if not settings.is_language_model:
         return {**model, "pretrained": None}
     assert run.pretrained is not None
-    config = read_json(layout.pretrained(run.pretrained.id) / CONFIG)
+    config = read_json(layout.pretrained(run.pretrained.id) / CONFIG, is_sealed=False)
     kept = {key: value for key, value in model.items() if key not in ("checkpoint", "revision", "pretrained")}
     return {**kept, "config": config}
 
@@ -175,5 +180,5 @@ def _chosen(plan: Plan, layout: Layout, *, dataset: str, method: str, rule: str,
 def _accuracies(evaluation: Path, seed: int) -> list[dict[str, str]]:
     if not evaluation.exists():
         return []
-    with open(evaluation, newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if int(row["seed"]) == seed]
+    rows = csv.DictReader(io.StringIO(read_checked_text(evaluation)))
+    return [row for row in rows if int(row["seed"]) == seed]

@@ -14,7 +14,7 @@ from bam.data.pictures import TRANSFORM, PictureRows
 from bam.data.rows import Rows
 from bam.data.texts import Texts
 from bam.errors import DataError
-from bam.files import read_json
+from bam.files import read_json, sha256_file
 from bam.recipe import PrecisionName
 from bam.training.inputs import ImageInputs, Inputs, TextInputs
 from bam.training.network import Form, network, trims_padding
@@ -25,6 +25,7 @@ SCHEMA = "bam.model/2"
 DESCRIPTION, WEIGHTS, TOKENIZER = "model.json", "model.safetensors", "tokenizer"
 TOKENS = "tokens"
 NEEDED = (
+    "weights_sha256",
     "model",
     "kind",
     "input_shape",
@@ -151,10 +152,13 @@ def load(folder: Path, device: torch.device) -> ExportedModel:
     """
     about = read_description(folder)
     shape, names = tuple(about["input_shape"]), about["class_names"]
+    weights = folder / WEIGHTS
+    if weights.exists() and sha256_file(weights) != about["weights_sha256"]:
+        raise DataError(f"{weights}: is not the file that {DESCRIPTION} describes; export the model again")
     built = network(about["model"], Form(about["kind"], shape, len(names), about["pad_id"]))
     try:
-        built.load_state_dict(load_tensors(folder / WEIGHTS))
+        built.load_state_dict(load_tensors(weights))
     except RuntimeError as error:
         reason = str(error).splitlines()[0].rstrip(":")
-        raise DataError(f"{folder / WEIGHTS}: holds the weights of another network ({reason})") from error
+        raise DataError(f"{weights}: holds the weights of another network ({reason})") from error
     return ExportedModel(folder, built.to(device).eval(), device, about)

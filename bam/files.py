@@ -1,9 +1,13 @@
 """Hashes, atomic writes, and the small file formats that every step shares."""
 
 import hashlib
+import io
 import json
+import lzma
 import os
+import struct
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +20,10 @@ import numpy as np
 from bam.errors import DataError, RunError
 
 CHUNK_BYTES = 1 << 20
+UNREADABLE = (
+    *(ValueError, EOFError, KeyError, RuntimeError, MemoryError, SyntaxError, TypeError, struct.error),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError),
+)  # what zipfile and numpy raise on damaged files; NotImplementedError is a RuntimeError
 
 
 def sha256_file(path: Path) -> str:
@@ -95,25 +103,81 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write indented, key-sorted JSON atomically."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+SEAL = "sha256"
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write indented, key-sorted JSON atomically, with the SHA-256 of its contents as one more key."""
+    contents = {key: entry for key, entry in value.items() if key != SEAL}
+    sealed = {**contents, SEAL: _seal(contents)}
+    write_text(path, json.dumps(sealed, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, *, is_sealed: bool = True) -> Any:
+    """Read a JSON file that `write_json` wrote, without the SHA-256 of its contents.
+
+    Parameters
+    ----------
+    is_sealed
+        Whether it has one; if false, it is not looked at: for files of earlier versions.
 
     Raises
     ------
     DataError
-        If it is missing or not JSON.
+        If it is missing, not JSON, or its contents do not have their SHA-256.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        seal = value.pop(SEAL, None) if isinstance(value, dict) else None
+        expected = _seal(value)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: is not valid JSON ({error}); delete it to have it made again") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path}: is corrupt (it holds no JSON object); delete it to have it made again")
+    if is_sealed and seal != expected:
+        raise DataError(f"{path}: is corrupt (its contents do not have their SHA-256); delete it to have it made again")
+    return value
+
+
+def _seal(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number")
+
+
+def write_checked_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically, and its SHA-256 to a file beside it, as `sha256sum` writes and checks it."""
+    _checksum_of(path).unlink(missing_ok=True)
+    write_text(path, text)
+    write_text(_checksum_of(path), f"{hashlib.sha256(text.encode()).hexdigest()}  {path.name}\n")
+
+
+def read_checked_text(path: Path) -> str:
+    """Read what `write_checked_text` wrote.
+
+    Raises
+    ------
+    DataError
+        If it is missing or has another SHA-256.
+    """
+    seen = sha256_file(path)
+    try:
+        expected = _checksum_of(path).read_text(encoding="utf-8").split()[0]
+    except (OSError, UnicodeDecodeError, IndexError) as error:
+        raise DataError(
+            f"{path}: has no {_checksum_of(path).name} beside it; delete it to have it made again"
+        ) from error
+    if seen != expected:
+        raise DataError(f"{path}: is corrupt (its SHA-256 is not that beside it); delete it to have it made again")
+    return path.read_text(encoding="utf-8")
+
+
+def _checksum_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
 
 
 def write_npz(path: Path, schema: str, arrays: Mapping[str, np.ndarray]) -> None:
@@ -134,13 +198,15 @@ def read_npz(path: Path, schema: str, needed: Iterable[str] = ()) -> dict[str, n
         If it is missing, corrupt, or of another schema.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        with zipfile.ZipFile(path) as archive:
+            # Each member whole: numpy would stop where its header says, and miss a checksum that is wrong.
+            members = {name.removesuffix(".npy"): io.BytesIO(archive.read(name)) for name in archive.namelist()}
+        arrays = {name: np.lib.format.read_array(member, allow_pickle=False) for name, member in members.items()}
     except FileNotFoundError as error:
         raise DataError(f"{path}: is missing") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: is corrupt ({error}); delete it to have it made again") from error
     seen = str(arrays.pop("schema", "none"))
     if seen != schema:

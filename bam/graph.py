@@ -194,22 +194,22 @@ class Graph:
         """Return the same as a list, or nothing if the run is done."""
         return [] if self.is_done(name) else [self.error_set_path(name)]
 
-    def stage1_weights_path(self, name: str) -> str | None:
-        """Return stage 1's model for a One-M stage 2, None for a Two-M one."""
+    def stage1_model(self, name: str) -> Stage1Files | None:
+        """Return stage 1's files for a One-M stage 2, which goes on from its model; None for a Two-M one."""
         run = self.run(name)
         if run.stage1 is None or run.spec.training.start != "stage1":
             return None
-        return str(self.layout.weights(run.stage1) / "model.safetensors")
+        return self.stage1_files(run.stage1)
 
     def stage1_weights(self, name: str) -> list[str]:
-        """Return the same as a list, or nothing if the run is done."""
-        path = self.stage1_weights_path(name)
-        return [] if path is None or self.is_done(name) else [path]
+        """Return that model and the record to check it against, or nothing if the run is done."""
+        files = self.stage1_model(name)
+        return [] if files is None or self.is_done(name) else [str(files.model), str(files.record)]
 
     def stage1_options(self, name: str) -> str:
-        """Return the option that names stage 1's model."""
-        path = self.stage1_weights_path(name)
-        return "" if path is None else f"--stage1-weights {path}"
+        """Return the options that name the two."""
+        files = self.stage1_model(name)
+        return "" if files is None else f"--stage1-weights {files.model} --stage1-record {files.record}"
 
     def train_groups_path(self, name: str) -> str | None:
         """Return the training groups for Group-DRO, None for other methods."""

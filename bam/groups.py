@@ -76,7 +76,7 @@ def read_scheme(folder: Path) -> GroupScheme:
             is_partition=content["is_partition"],
             counts={split: tuple(counts) for split, counts in content["counts"].items()},
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{folder / 'groups.json'}: lacks {error}; run `bam annotate` again") from error
 
 
@@ -113,7 +113,7 @@ def read_split(path: Path) -> SplitGroups:
         values = np.array(rows, dtype=np.int64).reshape(len(rows), len(header))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); run `bam annotate`") from error
-    except ValueError as error:
+    except (ValueError, OverflowError, csv.Error) as error:
         raise DataError(f"{path}: is corrupt ({error}); delete it to have it made again") from error
     if "index" not in header or not np.array_equal(values[:, header.index("index")], np.arange(len(values))):
         raise DataError(f"{path}: its column 'index' does not count 0, 1, 2, ...; delete it to have it made again")
@@ -128,6 +128,8 @@ def read_split(path: Path) -> SplitGroups:
 def corrupt_files(folder: Path) -> list[str]:
     """Return the names of group files that are not what `groups.json` describes; a missing one is not corrupt."""
     described = read_json(folder / SCHEME).get("files", {})
+    if not isinstance(described, dict):
+        raise DataError(f"{folder / SCHEME}: is corrupt (its 'files' is no mapping); run `bam annotate` again")
     return [
         name
         for name, expected in described.items()

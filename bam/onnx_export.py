@@ -23,6 +23,9 @@ N_CHECKED = 5  # another batch size than the one that is traced
 class FromPixels(nn.Module):
     """A network behind its normalisation: uint8 images (n, channels, height, width) -> logits (n, C)."""
 
+    scale: Tensor
+    shift: Tensor
+
     def __init__(self, network: nn.Module, mean: list[float], std: list[float]) -> None:
         super().__init__()
         self.network = network

@@ -123,9 +123,11 @@ def _final(run: Run, layout: Layout, device: str) -> None:
         groups = folder / "train.csv" if run.spec.training.needs_groups else None
         train(run.spec, prepared, groups, files, device, pretrained_of(run, layout))
     else:
-        weights = _stage1_files(layout, run.stage1).model if run.spec.training.start == "stage1" else None
+        stage1_files = _stage1_files(layout, run.stage1)
+        weights = stage1_files.model if run.spec.training.start == "stage1" else None
         mask = _error_set(run, layout)
-        stage2(run.spec, prepared, mask, weights, files, device, pretrained_of(run, layout))
+        pretrained, record = pretrained_of(run, layout), stage1_files.record
+        stage2(run.spec, prepared, mask, weights, files, device, pretrained, stage1_record=record)
 
 
 def _error_set(run: Run, layout: Layout) -> Path:

@@ -132,6 +132,8 @@ def _array(model: ExportedModel, path: Path) -> np.ndarray:
         images = np.load(path, allow_pickle=False, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: cannot be read as a .npy file ({error})") from error
+    if not isinstance(images, np.ndarray):
+        raise DataError(f"{path}: is an archive of arrays, expected one array as a .npy file")
     if images.dtype != np.uint8 or images.shape[1:] != model.input_shape:
         raise DataError(
             f"{path}: expected uint8 images of shape (n, {', '.join(map(str, model.input_shape))}), "

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bam.data.prepared import read_manifest
+from bam.data.prepared import MANIFEST
 from bam.errors import DataError
 from bam.files import canonical_json, read_json, sha256_file, write_json
 from bam.layout import Layout
@@ -81,7 +81,7 @@ def _stored(layout: Layout) -> Iterator[tuple[str, str]]:
     """Yield (fingerprint, name) of every run on disk whose data is still there, newest last."""
     records = {}
     for path in (layout.results / "predictions").glob("*/*/record.json"):
-        record = read_json(path)
+        record = read_json(path, is_sealed=False)
         records[str(path.parent.relative_to(layout.results / "predictions"))] = (path.stat().st_mtime, record)
     specs = {name: spec for name, (_, record) in records.items() if (spec := _spec(record)) is not None}
     by_id = {spec.result_id: spec.model_dump(mode="json") for spec in specs.values()}
@@ -125,8 +125,8 @@ def _contents(folder: Path) -> object:
     """Return the hashes of a prepared folder's files by its manifest; its own path where there is none."""
     if not (folder / "manifest.json").exists():
         return str(folder)
-    manifest = read_manifest(folder)
-    return {"files": {name: entry[1] for name, entry in manifest.files.items()}, "mean": manifest.mean}
+    manifest = read_json(folder / MANIFEST, is_sealed=False)
+    return {"files": {name: entry["sha256"] for name, entry in manifest["files"].items()}, "mean": manifest.get("mean")}
 
 
 def _pretrained(folder: Path) -> object:
@@ -184,13 +184,16 @@ def _old_path(new: Path, move: Move, apart: Layout, layout: Layout) -> Path:
 
 def _carry(move: Move, layout: Layout, because: str) -> None:
     """Copy a run's files under its new name; the record comes last, with the new spec and the old name."""
-    record = read_json(layout.predictions(move.old) / "record.json")
+    record = read_json(layout.predictions(move.old) / "record.json", is_sealed=False)
     for path in files_of(move.run, layout).all():
         folder = "weights" if path.is_relative_to(layout.weights(move.run.name)) else "predictions"
         source = layout.results / folder / move.old / path.name
         if path.name != "record.json" and source.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, path)
+            if path.suffix == ".json":
+                write_json(path, read_json(source, is_sealed=False))
+            else:
+                shutil.copyfile(source, path)
     history = [*record.get("rekeyed", []), {"from": move.old, "because": because}]
     spec = move.run.spec
     write_json(

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+RESUME = "resume.safetensors"  # state of an unfinished training, beside its weights; no output of the workflow
+
 
 @dataclass(frozen=True)
 class Stage1Files:
@@ -30,8 +32,13 @@ class Stage1Files:
             timing=predictions / "timing.json",
         )
 
+    @property
+    def resume(self) -> Path:
+        """Return where an unfinished run keeps its state."""
+        return self.model.with_name(RESUME)
+
     def all(self) -> list[Path]:
-        """Return every file."""
+        """Return every file of a finished run."""
         return [getattr(self, field.name) for field in fields(self)]
 
     def continued(self) -> list[Path]:
@@ -41,12 +48,13 @@ class Stage1Files:
 
 @dataclass(frozen=True)
 class TrainFiles:
-    """What a training writes; `weights` maps a label-only rule to the file of its weights."""
+    """What a training writes; `weights` maps a label-only rule to its weights, `resume` is there until it ends."""
 
     val: Path
     test: Path
     record: Path
     timing: Path
+    resume: Path
     weights: Mapping[str, Path]
 
     @classmethod
@@ -57,11 +65,12 @@ class TrainFiles:
             test=predictions / "test.npz",
             record=predictions / "record.json",
             timing=predictions / "timing.json",
+            resume=weights / RESUME,
             weights={rule: weights / f"{rule}.safetensors" for rule in keep_weights},
         )
 
     def all(self) -> list[Path]:
-        """Return every file."""
+        """Return every file of a finished run."""
         return [self.val, self.test, self.record, self.timing, *self.weights.values()]
 
     def outputs(self) -> dict[str, Path]:

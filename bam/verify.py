@@ -31,7 +31,7 @@ def verify(plan: Plan, layout: Layout) -> tuple[str, list[str]]:
     for name, run in runs.items():
         if (layout.predictions(name) / "record.json").exists():
             found = _check_run(name, layout)
-            if name in plan.stage1:
+            if name in plan.stage1 and not found:
                 found += _check_error_set(run, layout)
             problems += found
             n_whole += not found
@@ -96,7 +96,7 @@ def _why_stale(name: str, runs: dict[str, Run], layout: Layout) -> str:
     stem = name.rsplit("-", 1)[0]
     for candidate, run in runs.items():
         if candidate.rsplit("-", 1)[0] == stem:
-            stored = read_json(layout.predictions(name) / "record.json")["spec"]
+            stored = read_json(layout.predictions(name) / "record.json", is_sealed=False)["spec"]
             planned = run.spec.model_dump(mode="json")
             differing = [key for key in planned if stored.get(key) != planned[key]]
             return f"{name}: is stale: {' and '.join(differing)} in its spec is not that of the config's {candidate}"

@@ -13,10 +13,19 @@ from bam.errors import ConfigError
 def read_yaml(path: Path) -> Any:
     """Read one YAML file; ConfigError if it is missing, not YAML, or names a key twice."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+        # The loader is a SafeLoader: it makes plain values alone.
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # nosec B506
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (
+        yaml.YAMLError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        LookupError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise ConfigError(f"{path}: is not valid YAML ({' '.join(str(error).split())})") from error
 
 

@@ -40,7 +40,7 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; exit 0 on success, 2 for a user's mistake, 1 for a bug of ours."""
+    """Run the command line; exit 0 on success, 2 for a user's mistake, 75 after a signal, 1 for a bug of ours."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale without µ or ± shows ? and goes on
@@ -53,4 +53,4 @@ def main() -> None:
         if "--debug" in sys.argv:
             traceback.print_exc()
         print(f"bam: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_status)

@@ -135,6 +135,9 @@ def stage2(  # noqa: PLR0913  (a verb's options)
         Path | None, typer.Option(help="model.safetensors of stage 1, needed by One-M (restart: false).")
     ] = None,
     pretrained: options.Pretrained = None,
+    stage1_record: Annotated[
+        Path | None, typer.Option(help="record.json of stage 1, to check its model against.")
+    ] = None,
     device: options.Device = "cpu",
 ) -> None:
     """Train with the error set upweighted; predict val and test after every epoch."""
@@ -143,7 +146,7 @@ def stage2(  # noqa: PLR0913  (a verb's options)
 
     parsed = options.read_spec(spec)
     files = TrainFiles.below(predictions, weights, parsed.keep_weights)
-    step(parsed, data, error_set, stage1_weights, files, device, pretrained)
+    step(parsed, data, error_set, stage1_weights, files, device, pretrained, stage1_record=stage1_record)
 
 
 def train(  # noqa: PLR0913  (a verb's options)

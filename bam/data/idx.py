@@ -1,5 +1,6 @@
 """IDX, the format of MNIST and Fashion-MNIST: a magic number, the sizes, then bytes."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,10 +74,13 @@ def read_idx(path: Path, *, n_axes: int) -> np.ndarray:
             f"(IDX, unsigned bytes, {n_axes} axes); delete it and run `bam fetch` again"
         )
     shape = tuple(np.frombuffer(content, dtype=">u4", count=n_axes, offset=HEADER).tolist())
-    n_expected = int(np.prod(shape, dtype=np.int64))
+    n_expected = math.prod(shape)
     if len(content) - start != n_expected:
         raise DataError(
             f"{path}: holds {len(content) - start:,} bytes of data, its header says {n_expected:,}; "
             "delete it and run `bam fetch` again"
         )
-    return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
+    try:
+        return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
+    except ValueError as error:  # no examples, of a size that no array has
+        raise DataError(f"{path}: has impossible sizes {shape}; delete it and run `bam fetch` again") from error

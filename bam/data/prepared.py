@@ -72,7 +72,7 @@ def read_manifest(folder: Path) -> Manifest:
             vocab_size=None if is_image else content["vocab_size"],
             has_segments=not is_image and content["has_segments"],
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: lacks {error}; delete it to have it made again") from error
 
 
@@ -97,6 +97,23 @@ def open_labels(folder: Path, manifest: Manifest, split: Split) -> np.ndarray:
     return _open(folder, manifest, f"{split}/labels.npy", (manifest.sizes[split],))
 
 
+def read_labels(path: Path) -> np.ndarray:
+    """Return the labels at `path`, int64 of shape (n,), checked against the manifest of their prepared folder, if any.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or corrupt.
+    """
+    folder, name = path.parent.parent, f"{path.parent.name}/{path.name}"
+    if (folder / MANIFEST).exists():
+        check_file(folder, read_manifest(folder), name)
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); run `bam prepare` again") from error
+
+
 def check_file(folder: Path, manifest: Manifest, name: str, *, full: bool = False) -> None:
     """Compare one file with the manifest.
 
@@ -107,6 +124,8 @@ def check_file(folder: Path, manifest: Manifest, name: str, *, full: bool = Fals
     """
     path = folder / name
     advice = f"delete {folder} to have it made again"
+    if name not in manifest.files:
+        raise DataError(f"{path}: is not among the files that {folder / MANIFEST} describes")
     n_bytes, expected = manifest.files[name]
     if not path.exists():
         raise DataError(f"{path}: is missing; {advice}")

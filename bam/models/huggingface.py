@@ -96,7 +96,7 @@ def _config(settings: Settings, pretrained: Path | None) -> Any:
     elif pretrained is None:
         raise DataError("model: this checkpoint needs --pretrained <folder that `bam pretrained` wrote>")
     else:
-        content = read_json(pretrained / CONFIG)
+        content = read_json(pretrained / CONFIG, is_sealed=False)
     kind = content.pop("model_type", None)
     if kind not in CONFIG_MAPPING:
         raise ConfigError(f"model: the installed transformers has no model_type {kind!r}")

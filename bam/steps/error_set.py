@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from bam.artifacts import read_predictions, write_error_set
+from bam.data.prepared import read_labels
 from bam.error_set import find
-from bam.errors import DataError
 
 
 def error_set(predictions: Path, labels: Path, out: Path) -> None:
@@ -17,9 +15,6 @@ def error_set(predictions: Path, labels: Path, out: Path) -> None:
     DataError
         If a file is missing or corrupt, or the two are not about the same examples.
     """
-    try:
-        truth = np.load(labels, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{labels}: cannot be read ({error})") from error
+    truth = read_labels(labels)
     stage1 = read_predictions(predictions, n_examples=len(truth))
     write_error_set(out, find(stage1.classes[-1], truth), stage1.failed)

@@ -11,7 +11,7 @@ import numpy as np
 
 from bam.artifacts import read_predictions
 from bam.errors import DataError
-from bam.files import read_json, write_text
+from bam.files import read_json, write_checked_text
 from bam.group_metrics import adjusted_accuracy, worst_group_accuracy
 from bam.groups import GroupScheme, read_scheme, read_split
 from bam.layout import Layout
@@ -75,7 +75,7 @@ def evaluate(selection: Path, groups_ids: Mapping[int, str], layout: Layout, out
     names = [field.name for field in fields(Row)]
     writer.writerow(names)
     writer.writerows([getattr(row, name) for name in names] for row in rows)
-    write_text(out, text.getvalue())
+    write_checked_text(out, text.getvalue())
 
 
 def _scores(folder: Path, path: Path, epoch: int) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from bam.errors import DataError
 from bam.recipe import RunSpec
 from bam.run_files import TrainFiles
 from bam.steps.outputs import Meter, write_record, write_timing
+from bam.steps.resume import Resumption
 from bam.training.batches import evaluation_batch
 from bam.training.build import Extras, build_model, build_trainer, open_splits, set_up_torch
 from bam.training.divergence import DivergedError
@@ -41,6 +42,32 @@ class History:
     val_logits: dict[int, np.ndarray] = field(default_factory=dict)
     test_logits: dict[int, np.ndarray] = field(default_factory=dict)
     weights: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)
+
+    def tensors(self, before: int) -> dict[str, torch.Tensor]:
+        """Return what is known of the epochs before a given one, to be saved."""
+        n = sum(epoch < before for epoch in self.epochs)
+        found = {"epochs": torch.tensor(self.epochs[:n]), "losses": torch.tensor(self.losses[:n], dtype=torch.float64)}
+        for name, each in (("val", self.val), ("test", self.test)):
+            found |= {f"{name}/{epoch}": torch.from_numpy(each[k]) for k, epoch in enumerate(self.epochs[:n])}
+        for name, logits in (("val_logits", self.val_logits), ("test_logits", self.test_logits)):
+            found |= {f"{name}/{epoch}": torch.from_numpy(array) for epoch, array in logits.items() if epoch < before}
+        for rule, weights in self.weights.items():
+            found |= {f"weights/{rule}/{key}": tensor for key, tensor in weights.items()}
+        return found
+
+    def load(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Take what `tensors` returned."""
+        self.epochs, self.losses = tensors["epochs"].tolist(), tensors["losses"].tolist()
+        self.val = [tensors[f"val/{epoch}"].numpy() for epoch in self.epochs]
+        self.test = [tensors[f"test/{epoch}"].numpy() for epoch in self.epochs]
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition("/")
+            if part in ("val_logits", "test_logits"):
+                logits = self.val_logits if part == "val_logits" else self.test_logits
+                logits[int(rest)] = tensor.numpy()
+            elif part == "weights":
+                rule, _, key = rest.partition("/")
+                self.weights.setdefault(rule, {})[key] = tensor
 
 
 def train_and_predict(  # noqa: PLR0913  (what one-stage and two-stage methods each need)
@@ -81,17 +108,23 @@ def train_and_predict(  # noqa: PLR0913  (what one-stage and two-stage methods e
         precision=spec.precision,
     )
     history = History(open_labels(prepared, manifest, "val"), manifest.n_classes)
-    total = 0 if failed else spec.training.epochs
+    resumption = Resumption(files.resume, spec, trainer, history, meter)
+    first = resumption.load() or 1
+    total = 0 if failed else spec.training.epochs + 1 - first
+    running = epochs(trainer, spec.training.epochs, first, resumption)
     try:
-        for epoch, loss in meter.epochs(epochs(trainer, spec.training.epochs), total, "training"):
-            with meter.evaluation.running():
-                _predict(history, trainer, epoch, loss, inputs, spec)
+        with resumption.listening():
+            for epoch, loss in meter.epochs(running, total, "training"):
+                with meter.evaluation.running():
+                    _predict(history, trainer, epoch, loss, inputs, spec)
     except DivergedError as error:
         failed = f"training stopped: {error}"
         logger.warning(failed)
+    files.record.unlink(missing_ok=True)  # of an earlier run whose files are not all there
     _write(history, trainer, inputs, files, failed)
     write_record(files.record, spec, device, files.outputs(), evaluation_batch(inputs["val"]))
     write_timing(files.timing, meter, n_visited=len(trainer.order(1)) * len(history.epochs))
+    resumption.remove()
 
 
 def _check_lengths(extras: Extras, n_examples: int) -> None:

@@ -113,7 +113,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def _record(
     source: WeightsSource, raw_set: RawSet | None, taken: Mapping[str, str], stored: Mapping[str, str]
-) -> object:
+) -> dict[str, object]:
     return {
         "schema": SCHEMA,
         "source": {"kind": source.kind, "name": source.name, "revision": source.revision or None, "files": dict(taken)},

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -74,7 +75,7 @@ def select(
     write_json(out, _content(cells[0], rule_name, scope, choice, varied))
 
 
-def _content(cell: Cell, rule: str, scope: Scope, choice: Choice, varied: list[dict[str, object]]) -> object:
+def _content(cell: Cell, rule: str, scope: Scope, choice: Choice, varied: list[dict[str, object]]) -> dict[str, Any]:
     return {
         "dataset": cell.dataset,
         "method": cell.method,

@@ -2,19 +2,29 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
+import torch
+from torch import Tensor
 
-from bam.artifacts import Predictions, read_auxiliary, read_predictions, write_auxiliary, write_predictions
+from bam.artifacts import (
+    Predictions,
+    check_recorded,
+    read_auxiliary,
+    read_predictions,
+    write_auxiliary,
+    write_predictions,
+)
 from bam.data.prepared import open_labels, read_manifest
 from bam.errors import DataError
 from bam.files import read_json
 from bam.recipe import RunSpec
 from bam.run_files import Stage1Files
 from bam.steps.outputs import Meter, write_record, write_timing
+from bam.steps.resume import Resumption
 from bam.training.batches import evaluation_batch
 from bam.training.build import Extras, build_model, build_trainer, open_splits, set_up_torch
 from bam.training.divergence import DivergedError
@@ -29,13 +39,32 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Snapshots:
-    """What stage 1 keeps of its watched epochs, its last among them."""
+    """What stage 1 keeps of its watched epochs, its last among them; `done` epochs were those of a lower T."""
 
+    done: int = 0
     epochs: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     train: list[np.ndarray] = field(default_factory=list)
     val: list[np.ndarray] = field(default_factory=list)
     auxiliary: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def tensors(self, before: int) -> dict[str, Tensor]:
+        """Return what is known of the epochs before a given one, to be saved."""
+        n = sum(epoch < before for epoch in self.epochs)
+        found = {"done": torch.tensor(self.done), "epochs": torch.tensor(self.epochs[:n])}
+        found["losses"] = torch.tensor(self.losses[:n], dtype=torch.float64)
+        for k, epoch in enumerate(self.epochs[:n]):
+            for name, array in (("train", self.train[k]), ("val", self.val[k]), ("auxiliary", self.auxiliary[epoch])):
+                found[f"{name}/{epoch}"] = torch.from_numpy(array)
+        return found
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take what `tensors` returned."""
+        self.done = int(tensors["done"])
+        self.epochs, self.losses = tensors["epochs"].tolist(), tensors["losses"].tolist()
+        self.train = [tensors[f"train/{epoch}"].numpy() for epoch in self.epochs]
+        self.val = [tensors[f"val/{epoch}"].numpy() for epoch in self.epochs]
+        self.auxiliary = {epoch: tensors[f"auxiliary/{epoch}"].numpy() for epoch in self.epochs}
 
 
 def stage1(
@@ -70,22 +99,32 @@ def stage1(
         extras=Extras(),
         precision=spec.precision,
     )
-    snapshots = Snapshots()
-    done, failed = (0, "") if previous is None else _resume(trainer, previous, snapshots, spec)
-    total = 0 if failed else spec.training.epochs - done
+    snapshots, failed = Snapshots(), ""
+    resumption = Resumption(files.resume, spec, trainer, snapshots, meter)
+    first = resumption.load()
+    if first is None:
+        if previous is not None:
+            snapshots.done, failed = _continue(trainer, previous, snapshots, spec)
+        first = snapshots.done + 1
+    total = 0 if failed else spec.training.epochs + 1 - first
+    n_visited = 0 if failed else len(labels) * (spec.training.epochs - snapshots.done)
+    running = epochs(trainer, spec.training.epochs, first, resumption)
     try:
-        for epoch, loss in meter.epochs(epochs(trainer, spec.training.epochs, first=done + 1), total, "stage 1"):
-            if epoch in spec.training.watch_epochs or epoch == spec.training.epochs:
-                _keep(snapshots, trainer, epoch, loss, val, meter)
+        with resumption.listening():
+            for epoch, loss in meter.epochs(running, total, "stage 1"):
+                if epoch in spec.training.watch_epochs or epoch == spec.training.epochs:
+                    _keep(snapshots, trainer, epoch, loss, val, meter)
     except DivergedError as error:
         failed = f"stage 1 stopped: {error}"
         logger.warning(failed)
     if failed:
         _keep_failed(snapshots, trainer, spec.training.epochs, val)
+    files.record.unlink(missing_ok=True)  # of an earlier run whose files are not all there
     _write(trainer, snapshots, files, failed)
     names = ("train", "val", "auxiliary", "model", "state")
     write_record(files.record, spec, device, {name: getattr(files, name) for name in names}, evaluation_batch(train))
-    write_timing(files.timing, meter, n_visited=len(labels) * total)
+    write_timing(files.timing, meter, n_visited)
+    resumption.remove()
 
 
 def _keep(snapshots: Snapshots, trainer: Trainer, epoch: int, loss: float, val: Inputs, meter: Meter) -> None:
@@ -112,9 +151,11 @@ def _keep_failed(snapshots: Snapshots, trainer: Trainer, epoch: int, val: Inputs
     snapshots.auxiliary[epoch] = trainer.objective.scaled().cpu().numpy()
 
 
-def _resume(trainer: Trainer, previous: Stage1Files, snapshots: Snapshots, spec: RunSpec) -> tuple[int, str]:
+def _continue(trainer: Trainer, previous: Stage1Files, snapshots: Snapshots, spec: RunSpec) -> tuple[int, str]:
     """Load the state of a lower T and its snapshots of watched epochs; return that T, and why it failed if so."""
     _check_continues(spec, previous)
+    for name, path in (("model", previous.model), ("state", previous.state)):
+        check_recorded(path, previous.record, name)
     trainer.model.load_state_dict(load_tensors(previous.model))
     state = load_tensors(previous.state)
     trainer.optimizer.load(state)
@@ -139,7 +180,7 @@ def _check_continues(spec: RunSpec, previous: Stage1Files) -> None:
     content = read_json(previous.record)
     try:
         before = RunSpec.model_validate_json(json.dumps(content["spec"]))
-    except (KeyError, TypeError, ValidationError) as error:
+    except (KeyError, TypeError, ValueError) as error:  # pydantic's own is a ValueError
         raise DataError(f"{previous.record}: is not the record of a run") from error
     ours = spec.model_copy(update={"training": spec.training.model_copy(update={"epochs": before.training.epochs})})
     if ours.result_id != before.result_id or before.training.epochs >= spec.training.epochs:

@@ -1,11 +1,13 @@
 """Evaluation CSVs of whole arms, and their summary over seeds."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from bam.errors import DataError
+from bam.files import read_checked_text
 from bam.layout import Layout
 from bam.needs import needs_groups
 from bam.plan import Plan
@@ -54,14 +56,12 @@ def read_evaluations(
 
 def _read(path: Path) -> pd.DataFrame:
     try:
-        text = pd.read_csv(path, dtype=str, keep_default_na=False)
+        text = pd.read_csv(io.StringIO(read_checked_text(path)), dtype=str, keep_default_na=False)
         frame = text[COLUMNS].copy()
         frame["seed"] = frame["seed"].astype(int)
         # Through Python's float: pandas' own parser may miss the last bit.
         for column in ("value", "n"):
             frame[column] = [float(entry) if entry else float("nan") for entry in frame[column]]
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); run `bam evaluate`") from error
     except (ValueError, KeyError) as error:
         raise DataError(f"{path}: is not an evaluation ({error}); delete it to have it made again") from error
     return frame

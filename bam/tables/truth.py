@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bam.errors import DataError
+from bam.data.prepared import read_labels
 from bam.files import read_json
 from bam.groups import GroupScheme, SplitGroups, read_scheme, read_split
 from bam.layout import Layout
@@ -31,10 +31,7 @@ class Truth:
         key = (dataset.data_id, split)
         if key not in self._labels:
             path = self.layout.prepared(dataset.data_id) / split / "labels.npy"
-            try:
-                self._labels[key] = np.load(path, allow_pickle=False)
-            except (OSError, ValueError) as error:
-                raise DataError(f"{path}: cannot be read ({error}); run `bam prepare` again") from error
+            self._labels[key] = read_labels(path)
         return self._labels[key]
 
     def n_classes(self, dataset: DataSet) -> int:

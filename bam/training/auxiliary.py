@@ -71,3 +71,19 @@ class AuxiliaryVariables:
         self._velocity.copy_(state["auxiliary_velocity"])
         self._current_at.zero_()
         self._n_steps = 0
+
+    def raw_state(self) -> dict[str, Tensor]:
+        """Return all state as it stands within an epoch: bringing rows up to date here would round otherwise."""
+        return {
+            "auxiliary": self._values,
+            "auxiliary_velocity": self._velocity,
+            "auxiliary_current_at": self._current_at,
+            "auxiliary_n_steps": torch.tensor(self._n_steps),
+        }
+
+    def load_raw(self, state: dict[str, Tensor]) -> None:
+        """Go on from `raw_state()`."""
+        self._values.copy_(state["auxiliary"])
+        self._velocity.copy_(state["auxiliary_velocity"])
+        self._current_at.copy_(state["auxiliary_current_at"])
+        self._n_steps = int(state["auxiliary_n_steps"])

@@ -5,6 +5,7 @@ It yields after each epoch; predictions, progress and files stay outside the mat
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +44,44 @@ class Trainer:
     precision: Precision
 
 
-def epochs(trainer: Trainer, n_epochs: int, first: int = 1) -> Iterator[tuple[int, float]]:
+class Watch(Protocol):
+    """What looks on between steps, so that an interrupted training can go on from there (`bam.steps.resume`)."""
+
+    def finished_loss(self, epoch: int) -> float | None:
+        """Return the mean loss of an epoch whose steps were all taken before an interruption, else None."""
+
+    def begin(self, epoch: int) -> list[Tensor]:
+        """Return the losses of the epoch's steps that were taken before an interruption, none as a rule."""
+
+    def after_step(self, epoch: int, losses: list[Tensor]) -> None:
+        """Look on after a step; `losses` are those of the epoch's steps so far."""
+
+    def after_epoch(self, epoch: int, loss: float) -> None:
+        """Look on after the last step of an epoch."""
+
+
+class Unwatched:
+    """Looks away."""
+
+    def finished_loss(self, epoch: int) -> float | None:  # noqa: ARG002
+        """Return None."""
+        return None
+
+    def begin(self, epoch: int) -> list[Tensor]:  # noqa: ARG002
+        """Return nothing."""
+        return []
+
+    def after_step(self, epoch: int, losses: list[Tensor]) -> None:
+        """Do nothing."""
+
+    def after_epoch(self, epoch: int, loss: float) -> None:
+        """Do nothing."""
+
+
+UNWATCHED = Unwatched()
+
+
+def epochs(trainer: Trainer, n_epochs: int, first: int = 1, watch: Watch = UNWATCHED) -> Iterator[tuple[int, float]]:
     """Train, yielding (finished epoch, mean training loss of the epoch).
 
     Parameters
@@ -57,21 +95,25 @@ def epochs(trainer: Trainer, n_epochs: int, first: int = 1) -> Iterator[tuple[in
         At the end of the epoch in which a loss or a weight is no longer finite; names epoch and step.
     """
     for epoch in range(first, n_epochs + 1):
-        with global_stream(trainer.seed, "dropout", epoch):
-            loss = run_epoch(trainer, epoch)
+        loss = watch.finished_loss(epoch)
+        if loss is None:
+            with global_stream(trainer.seed, "dropout", epoch):
+                loss = run_epoch(trainer, epoch, watch)
+        watch.after_epoch(epoch, loss)
         yield epoch, loss
 
 
-def run_epoch(trainer: Trainer, epoch: int) -> float:
-    """Take every step of one epoch and return its mean loss over the examples visited."""
+def run_epoch(trainer: Trainer, epoch: int, watch: Watch = UNWATCHED) -> float:
+    """Take every step of one epoch that is still to take, and return its mean loss over the examples visited."""
     model, optimizer, objective = trainer.model, trainer.optimizer, trainer.objective
     device = trainer.labels_n.device
     model.train()
-    order = trainer.order(epoch)
+    parts = torch.split(trainer.order(epoch), trainer.batch_size)
+    sizes = [len(index_B) for index_B in parts]
     # Losses stay on the device until the epoch's end, so that no step waits for them.
-    losses, sizes = [], []
-    parts = torch.split(order, trainer.batch_size)
-    for k, (index_B, batch) in enumerate(zip(parts, batches(trainer.inputs, parts), strict=True)):
+    losses = watch.begin(epoch)
+    left = parts[len(losses) :]
+    for k, (index_B, batch) in enumerate(zip(left, batches(trainer.inputs, left), strict=True), len(losses)):
         rows_B = index_B.to(device)
         optimizer.learning_rate = trainer.rate((epoch - 1) * len(parts) + k + 1)
         optimizer.zero_grad()
@@ -79,7 +121,7 @@ def run_epoch(trainer: Trainer, epoch: int) -> float:
         loss = objective.loss(logits_BC, trainer.labels_n[rows_B], rows_B)
         trainer.precision.step(loss, optimizer, objective.after_backward)
         losses.append(loss.detach())
-        sizes.append(len(index_B))
+        watch.after_step(epoch, losses)
     objective.end_epoch()
     per_step = torch.stack(losses).double().cpu()
     if not bool(per_step.isfinite().all()):

@@ -131,7 +131,7 @@ def test_predictions_about_another_number_of_examples_are_refused(tmp_path):
 
 
 def test_predictions_that_do_not_fit_their_epochs_are_a_mistake():
-    with pytest.raises(ValueError, match="do not fit 1 epochs"):
+    with pytest.raises(ValueError, match="do not fit epochs"):
         Predictions(np.array([1]), np.zeros((2, 3)), np.zeros(1))
 
 

@@ -12,6 +12,7 @@ from bam.data.examples import SPLITS
 from bam.data.prepared import open_inputs, open_labels, read_manifest
 from bam.data.samples import PER_GROUP, read_samples, write_samples
 from bam.errors import DataError
+from bam.files import write_json
 from bam.groups import GroupScheme, SplitGroups, partition_ids, read_scheme, read_split, write_scheme, write_split
 from bam.layout import Layout
 from bam.verify import verify
@@ -55,7 +56,7 @@ def test_damaged_group_files_are_named(tmp_path):
     write_scheme(tmp_path, GroupScheme(("a",), (True,), (), True, {"train": (1,)}))
     content = json.loads((tmp_path / "groups.json").read_text())
     del content["minority"]
-    (tmp_path / "groups.json").write_text(json.dumps(content))
+    write_json(tmp_path / "groups.json", content)
     with pytest.raises(DataError) as error:
         read_scheme(tmp_path)
     assert str(error.value) == f"{tmp_path / 'groups.json'}: lacks 'minority'; run `bam annotate` again"
@@ -172,11 +173,11 @@ def test_damaged_arrays_are_named_with_what_to_do(prepared, manifest):
 def test_damaged_manifests_are_named(prepared):
     path = prepared / "manifest.json"
     content = json.loads(path.read_text())
-    path.write_text(json.dumps({**content, "schema": "other"}))
+    write_json(path, {**content, "schema": "other"})
     with pytest.raises(DataError) as error:
         read_manifest(prepared)
     assert str(error.value) == f"{path}: holds schema 'other', expected 'bam.prepared/1'"
-    path.write_text(json.dumps({k: v for k, v in content.items() if k != "mean"}))
+    write_json(path, {k: v for k, v in content.items() if k != "mean"})
     with pytest.raises(DataError) as error:
         read_manifest(prepared)
     assert str(error.value) == f"{path}: lacks 'mean'; delete it to have it made again"
@@ -189,7 +190,7 @@ def test_damaged_manifests_are_named(prepared):
 def test_a_shape_that_the_manifest_denies_is_refused(prepared):
     content = json.loads((prepared / "manifest.json").read_text())
     content["sizes"]["val"] = 13
-    (prepared / "manifest.json").write_text(json.dumps(content))
+    write_json(prepared / "manifest.json", content)
     with pytest.raises(DataError) as error:
         open_labels(prepared, read_manifest(prepared), "val")
     assert str(error.value) == f"{prepared / 'val/labels.npy'}: has shape (14,), the manifest says (13,)"

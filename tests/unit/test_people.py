@@ -20,6 +20,7 @@ from bam.data.examples import Examples, SplitExamples
 from bam.data.prepare import write_prepared
 from bam.doctor import examine
 from bam.errors import DataError
+from bam.files import write_json
 from bam.groups import GroupScheme, SplitGroups, write_scheme, write_split
 from bam.layout import Layout
 from bam.schema import study_schema
@@ -425,8 +426,8 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "config" / "datasets.yaml").write_bytes((ROOT / "config" / "datasets.yaml").read_bytes())
     for name, content in (("not_a_model", {"schema": "other"}), ("half_a_model", EXPORTED)):
         (folder / name).mkdir()
-        (folder / name / "model.json").write_text(json.dumps(content))
-    (folder / "other.json").write_text("[]")
+        write_json(folder / name / "model.json", content)
+    write_json(folder / "other.json", {"some": "thing"})
     return folder
 
 

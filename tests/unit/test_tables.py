@@ -14,7 +14,7 @@ import pytest
 from bam.artifacts import Predictions, write_auxiliary, write_error_set, write_predictions
 from bam.data.sources import read_sources
 from bam.errors import ConfigError, DataError
-from bam.files import write_json, write_text
+from bam.files import write_checked_text, write_json, write_text
 from bam.groups import GroupScheme, SplitGroups, write_scheme, write_split
 from bam.layout import Layout
 from bam.plan import Plan, make_plan
@@ -122,7 +122,7 @@ def write_evaluation(
             ("adjusted_accuracy", "", 0.9, ""),
         ):
             writer.writerow([*choice, needs, seed, "-", 1, metric, group, score, count, "", ""])
-    write_text(layout.evaluation(arm, *choice), text.getvalue())
+    write_checked_text(layout.evaluation(arm, *choice), text.getvalue())
 
 
 def write_data(plan: Plan, layout: Layout) -> None:

@@ -27,7 +27,8 @@ rule evaluate:
         lambda w: analysis.evaluate_inputs(w.arm, w.dataset, w.method),
         selection=f"{RESULTS}/selection/{{arm}}/{{dataset}}.{{method}}.{{rule}}.json",
     output:
-        f"{RESULTS}/evaluation/{{arm}}/{{dataset}}.{{method}}.{{rule}}.csv",
+        csv=f"{RESULTS}/evaluation/{{arm}}/{{dataset}}.{{method}}.{{rule}}.csv",
+        checksum=f"{RESULTS}/evaluation/{{arm}}/{{dataset}}.{{method}}.{{rule}}.csv.sha256",
     log:
         f"{RESULTS}/logs/evaluate/{{arm}}/{{dataset}}.{{method}}.{{rule}}.log",
     benchmark:
@@ -44,4 +45,4 @@ rule evaluate:
         results=lambda w: RESULTS,
     shell:
         "python -m bam evaluate --study {params.study:q} --selection {input.selection}"
-        " --results {params.results} --out {output} > {log} 2>&1"
+        " --results {params.results} --out {output.csv} > {log} 2>&1"

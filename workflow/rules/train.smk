@@ -43,7 +43,7 @@ rule stage1:
         device=lambda w, input: DEVICE,
     shell:
         "python -m bam stage1 --spec {params.spec:q} --data {params.prepared} --predictions {params.predictions}"
-        " --weights {params.weights} {params.previous} {params.pretrained} --device {params.device} > {log} 2>&1"
+        " --weights {params.weights} {params.previous} {params.pretrained} --device {params.device:q} > {log} 2>&1"
 
 
 rule error_set:
@@ -108,7 +108,7 @@ rule stage2:
     shell:
         "python -m bam stage2 --spec {params.spec:q} --data {params.prepared} --error-set {params.error_set}"
         " {params.stage1} --predictions {params.predictions} --weights {params.weights}"
-        " {params.pretrained} --device {params.device} > {log} 2>&1"
+        " {params.pretrained} --device {params.device:q} > {log} 2>&1"
 
 
 rule train:
@@ -150,4 +150,4 @@ rule train:
     shell:
         "python -m bam train --spec {params.spec:q} --data {params.prepared} {params.groups}"
         " --predictions {params.predictions} --weights {params.weights} {params.pretrained}"
-        " --device {params.device} > {log} 2>&1"
+        " --device {params.device:q} > {log} 2>&1"
