@@ -11,6 +11,9 @@ SPLIT_FILES = (
     "val/labels.npy",
     "test/inputs.npy",
 )
+# What analysis reads of prepared data: small, and published with the predictions.
+LABEL_FILES = tuple(name for name in SPLIT_FILES if not name.endswith("inputs.npy"))
+INPUT_FILES = tuple(name for name in SPLIT_FILES if name.endswith("inputs.npy"))
 GROUP_FILES = ("groups.json", "train.csv", "val.csv", "test.csv", "samples.npz")
 
 
