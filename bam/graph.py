@@ -127,7 +127,7 @@ class Graph:
     @functools.cached_property
     def _to_train(self) -> frozenset[str]:
         """The runs without predictions, and each stage 1 whose lost weights one of them starts from."""
-        missing = {name for name in (*self.plan.stage1, *self.plan.trainings) if not self._is_predicted(name)}
+        missing = {name for name in (*self.plan.stage1, *self.plan.trainings) if not self.layout.is_predicted(name)}
         starts = {self.run(name).stage1 for name in missing if self.stage1_weights_path(name)}
         return frozenset(missing | {name for name in starts if name and not self.stage1_files(name).model.exists()})
 
@@ -135,12 +135,6 @@ class Graph:
     def _to_train_on(self) -> frozenset[str]:
         """The ids of the data that a run has to train on."""
         return frozenset(self.run(name).dataset.data_id for name in self._to_train)
-
-    def _is_predicted(self, name: str) -> bool:
-        """Return whether a run's predictions and record are there; its timing and weights are nobody's input."""
-        folder = self.layout.predictions(name)
-        names = ("train.npz", "val.npz", "auxiliary.npz") if name in self.plan.stage1 else ("val.npz", "test.npz")
-        return all((folder / file).exists() for file in (*names, "record.json"))
 
     def manifest(self, name: str) -> list[str]:
         """Return the manifest that a run trains on, or nothing if the run is done.

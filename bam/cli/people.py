@@ -134,7 +134,7 @@ def doctor(
         described, found = examine(layout.prepared(dataset.data_id), layout.groups(dataset.groups_id))
         typer.echo(described)
         problems += found
-    _conclude("" if problems else "no problem found", problems)
+    conclude("" if problems else "no problem found", problems)
 
 
 def verify(
@@ -149,7 +149,7 @@ def verify(
 
     made = options.read_plan(config, sources)
     summary, problems = step(made, Layout(data, results or Path("results") / made.study.name))
-    _conclude(summary, problems)
+    conclude(summary, problems)
 
 
 def rekey(  # noqa: PLR0913  (a verb's options)
@@ -208,7 +208,7 @@ def predict(
     predict_file(model, inputs, out, device)
 
 
-def _conclude(summary: str, problems: list[str]) -> None:
+def conclude(summary: str, problems: list[str]) -> None:
     """Print the outcome of a check and leave with status 2 if there are problems."""
     for problem in problems:
         typer.echo(f"- {problem}")
