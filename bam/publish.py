@@ -18,11 +18,11 @@ from bam.layout import INPUT_FILES, Layout
 from bam.pipeline import files_of
 from bam.plan import Plan
 from bam.prune import missing_runs, prune
-from bam.pull import PREDICTIONS
+from bam.pull import LARGE, PREDICTIONS
 from bam.store import ARTIFACTS, LIMIT_BYTES, LOCK, PUBLISHED, dvc, git, read_published, sweep, write_published
 from bam.verify import must_match
 
-STAGED = (str(PUBLISHED), str(LOCK), str(ARTIFACTS), "docs/results", "docs/fidelity.md", "README.md")
+STAGED = (str(PUBLISHED), str(LOCK), "large/dvc.lock", str(ARTIFACTS), "docs/results", "docs/fidelity.md", "README.md")
 CACHED = "workflow/profiles/cached"
 MODEL_METHOD = "bam"
 
@@ -86,7 +86,7 @@ def _check(jobs: Sequence[Job]) -> None:
 def _analyse(jobs: Sequence[Job]) -> None:
     """Bring tables, figures and report up to date; in the profile `cached` nothing can train."""
     for job in jobs:
-        command = [sys.executable, "-m", "snakemake", "--cores", "all", "--quiet", "all"]
+        command = [sys.executable, "-m", "snakemake", "--cores", "all", "--quiet", "rules"]
         command += ["--workflow-profile", CACHED, "--configfile", job.config]
         if subprocess.run(command, check=False).returncode != 0:
             raise RunError(f"{job.config}: its tables and figures could not be made; see the lines above")
@@ -133,10 +133,10 @@ def _stages(job: Job) -> Iterator[str]:
     for an_id in job.plan.datasets:
         yield f"labels@{an_id}"
         if all((job.layout.prepared(an_id) / name).exists() for name in INPUT_FILES):
-            yield f"inputs@{an_id}"
+            yield f"{LARGE}:inputs@{an_id}"
     yield from (f"{step}@{job.name}" for step in PREDICTIONS)
     if _has_weights(job):
-        yield f"weights@{job.name}"
+        yield f"{LARGE}:weights@{job.name}"
     if _is_exported(job):
         yield f"model@{job.name}"
 
@@ -144,10 +144,10 @@ def _stages(job: Job) -> Iterator[str]:
 def _push(jobs: Sequence[Job]) -> None:
     for remote in dict.fromkeys(job.remote for job in jobs):
         small = [stage for job in jobs if job.remote == remote for stage in _stages(job)]
-        dvc("push", "--remote", remote, *[s for s in small if not s.startswith(("weights@", "inputs@"))])
+        dvc("push", "--remote", remote, *[s for s in small if not s.startswith(LARGE)])
     # The remote `store` is a folder of this clone until its user names another one: then a push is a second copy.
-    if dvc("config", "remote.store.url").strip() not in ("store", ".dvc/store"):
-        dvc("push", "--remote", "store", *[s for job in jobs for s in _stages(job)])
+    if Path(dvc("config", "remote.store.url").strip()) != Path(".dvc/store").absolute():
+        dvc("push", "--remote", "store", *[s for job in jobs for s in _stages(job) if s.startswith(LARGE)])
 
 
 def _sweep(jobs: Sequence[Job]) -> None:  # noqa: ARG001  (all steps take the same)

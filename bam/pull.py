@@ -12,6 +12,7 @@ from bam.store import Published, dvc, read_published
 from bam.study import read_study
 from bam.verify import verify
 
+LARGE = "large/dvc.yaml"
 PREDICTIONS = ("stage1", "error_set", "stage2", "train")
 
 
@@ -39,7 +40,7 @@ def pull(
         if name not in published.studies:
             known = list(published.studies)
             raise ConfigError(
-                f"pull: {name!r} is not published{suggestion(name, known)}; there is {', '.join(known) or 'nothing yet'}"
+                f"pull: {name!r} is not published{suggestion(name, known)}; published: {', '.join(known) or 'nothing'}"
             )
     wanted = list(studies) or list(published.studies)
     if not wanted:
@@ -57,10 +58,10 @@ def pull(
 def targets(published: Published, studies: Sequence[str], *, with_weights: bool, with_inputs: bool) -> list[str]:
     """Return the stages of `dvc.yaml` behind studies."""
     data = list(dict.fromkeys(an_id for name in studies for an_id in published.studies[name]["data"]))
-    steps = [*PREDICTIONS, *["weights"] * with_weights]
+    steps = [*PREDICTIONS, *[f"{LARGE}:weights"] * with_weights]
     return [
         *(f"labels@{an_id}" for an_id in data),
-        *(f"inputs@{an_id}" for an_id in data if with_inputs),
+        *(f"{LARGE}:inputs@{an_id}" for an_id in data if with_inputs),
         *(f"{step}@{name}" for name in studies for step in steps),
         *(f"model@{name}" for name in studies if name in published.models),
     ]
