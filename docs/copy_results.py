@@ -41,9 +41,10 @@ def copy_study(name: str) -> None:
 
 
 def metrics(name: str) -> object:
-    """Return a study's worst-group accuracies (mean over seeds) for `dvc metrics`: method -> rule, by data set if several.
+    """Return a study's worst-group accuracies, means over seeds, for `dvc metrics`.
 
-    Two rules for each method: the first label-only one of the table and the oracle.
+    Method -> rule -> fraction, within each data set if there are several. Two rules for each method:
+    the first label-only one of the table, and the oracle.
     """
     found: dict[str, dict[str, dict[str, float]]] = {}
     path = ROOT / "docs" / "results" / name / "tables" / "main.csv"
