@@ -42,7 +42,11 @@ def verify(plan: Plan, layout: Layout) -> tuple[str, list[str]]:
             found += _check_error_set(runs[name], layout)
         problems += found
         n_whole += not found
-    stale = [_why_stale(name, runs, layout) for name in _on_disk(layout) if name not in runs]
+    by_stem = {_stem(name): name for name in reversed(runs)}
+    stale = [
+        _why_stale(name, runs.get(by_stem.get(_stem(name), "")), layout)
+        for name in sorted(_on_disk(layout) - set(runs))
+    ]
     for weights in plan.pretrained:
         problems += _check_pretrained(layout.pretrained(weights))
     for data in plan.datasets.values():
@@ -76,9 +80,14 @@ def _not_here(plan: Plan, there: list[str], layout: Layout) -> list[str]:
     return lines
 
 
-def _on_disk(layout: Layout) -> list[str]:
+def _on_disk(layout: Layout) -> set[str]:
     root = layout.results / "predictions"
-    return sorted(str(path.parent.relative_to(root)) for path in root.glob("*/*/record.json"))
+    return {str(path.parent.relative_to(root)) for path in root.glob("*/*/record.json")}
+
+
+def _stem(name: str) -> str:
+    """Return a run's name without its id: method, main settings and seed."""
+    return name.rsplit("-", 1)[0]
 
 
 def _check_run(run: Run, layout: Layout) -> list[str]:
@@ -136,14 +145,12 @@ def _output_path(output: str, name: str, layout: Layout) -> Path:
     return layout.predictions(name) / f"{output}.npz"
 
 
-def _why_stale(name: str, runs: dict[str, Run], layout: Layout) -> str:
-    """Say in which parts of its spec a stale run differs from the planned run of the same name."""
-    stem = name.rsplit("-", 1)[0]
-    for candidate, run in runs.items():
-        if candidate.rsplit("-", 1)[0] == stem:
-            differing = _differing(read_json(layout.predictions(name) / "record.json")["spec"], run)
-            return f"{name}: is stale: {' and '.join(differing)} in its spec is not that of the config's {candidate}"
-    return f"{name}: is stale: this config does not name it"
+def _why_stale(name: str, planned: Run | None, layout: Layout) -> str:
+    """Say in which parts of its spec a stale run differs from the planned run of the same method, settings and seed."""
+    if planned is None:
+        return f"{name}: is stale: this config does not name it"
+    differing = _differing(read_json(layout.predictions(name) / "record.json")["spec"], planned)
+    return f"{name}: is stale: {' and '.join(differing)} in its spec is not that of the config's {planned.name}"
 
 
 def _check_data(data: DataSet, folder: Path) -> list[str]:

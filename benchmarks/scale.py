@@ -114,8 +114,14 @@ def commands(folder: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
     for method in ("erm", "bam"):
         for rule in ("average", "worst_group"):
             out = ("--out", chosen.replace("erm", method).replace("average", rule))
-            yield f"bam select {method} {rule}", (*bam, "select", *one, "--method", method, "--rule", rule, *results, *out)
-    yield "bam evaluate", (*bam, "evaluate", "--study", "config/scale.yaml", "--selection", chosen, *results, "--out", "e.csv")
+            yield (
+                f"bam select {method} {rule}",
+                (*bam, "select", *one, "--method", method, "--rule", rule, *results, *out),
+            )
+    yield (
+        "bam evaluate",
+        (*bam, "evaluate", "--study", "config/scale.yaml", "--selection", chosen, *results, "--out", "e.csv"),
+    )
     yield "snakemake all (selections, tables, figures, report)", snakemake("--quiet", "all", "--", "all")
     tables = sorted((folder / "results" / "scale" / "tables").glob("*.csv"))
     for path in tables:

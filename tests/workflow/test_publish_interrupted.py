@@ -83,8 +83,6 @@ def test_an_old_commit_brings_its_results_back(finished, tmp_path, study):
     commit(repository.folder, "another config")
     publish(repository)
     names = {path.name for path in repository.results.glob("predictions/*/*")}
-    size = sum(path.stat().st_size for path in (repository.folder / "artifacts").rglob("*") if path.is_file())
-    print(f"artifacts/ holds {size:,} bytes after two versions")
 
     pulled = clone(repository, tmp_path / "clone")
     pulled.bam("pull")
