@@ -8,7 +8,7 @@ from bam.data.sources import RawSet
 from bam.errors import ConfigError, RunError
 from bam.layout import Layout
 from bam.plan import make_plan
-from bam.store import Published, dvc, read_published
+from bam.store import Published, dvc, lacking, read_published
 from bam.study import read_study
 from bam.verify import verify
 
@@ -71,8 +71,9 @@ def _dvc_pull(stages: Sequence[str]) -> None:
     try:
         dvc("pull", *stages)
     except RunError as error:
-        if "without a confirmation" in str(error):
+        if "without confirmation" in str(error):
             raise RunError(
                 f"{error}: what is there was not published, and would be lost; publish it, or move it away"
             ) from error
-        raise
+        lost = list(lacking(stages))
+        raise RunError(f"{error}{'; not in artifacts/: ' * bool(lost)}{', '.join(lost)}") from error

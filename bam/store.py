@@ -7,7 +7,7 @@ which studies, data sets and models there are, so that `dvc.yaml` names no id.
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,20 @@ def needed_objects(lock: Path, artifacts: Path) -> Iterator[str]:
                     yield from (entry["md5"] for entry in json.loads(listing.read_text()))
                 except (ValueError, KeyError, TypeError) as error:
                     raise DataError(f"{listing}: is corrupt ({error}); get it back with git") from error
+
+
+def lacking(names: Collection[str], lock: Path = LOCK, artifacts: Path = ARTIFACTS) -> Iterator[str]:
+    """Yield the files of the named stages of `dvc.lock` that the remote inside the repository lacks."""
+    stages: Mapping[str, Any] = (read_yaml(lock) or {}).get("stages", {}) if lock.exists() else {}
+    for name in names:
+        for out in stages.get(name, {}).get("outs", []):
+            listing = object_path(out["md5"], artifacts)
+            if not listing.exists():
+                yield out["path"]
+            elif out["md5"].endswith(".dir"):
+                for entry in json.loads(listing.read_text()):
+                    if not object_path(entry["md5"], artifacts).exists():
+                        yield f"{out['path']}/{entry['relpath']}"
 
 
 def object_path(md5: str, artifacts: Path = ARTIFACTS) -> Path:
