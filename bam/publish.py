@@ -47,6 +47,11 @@ class Job:
         """The study's name."""
         return self.plan.study.name
 
+    @property
+    def data_ids(self) -> list[str]:
+        """The ids of its prepared data, which several groups may share."""
+        return list(dict.fromkeys(data.data_id for data in self.plan.datasets.values()))
+
 
 def publish(jobs: Sequence[Job], say: Callable[[str], None]) -> None:
     """Take every step for all studies, saying which.
@@ -112,15 +117,16 @@ def _describe(jobs: Sequence[Job]) -> None:
     published = read_published()
     for job in jobs:
         about = {"config": job.config, "remote": job.remote}
-        published.studies[job.name] = {**about, "data": list(job.plan.datasets)}
-        for an_id, data in job.plan.datasets.items():
-            published.data[an_id] = {**about, "groups": data.groups_id}
+        named = {"data": job.data_ids, "groups": list(job.plan.datasets)}
+        published.studies[job.name] = {**about, **named}
+        published.data.update({an_id: about for an_id in named["data"]})
+        published.groups.update({an_id: about for an_id in named["groups"]})
         published.models.pop(job.name, None)
         if _is_exported(job):
             published.models[job.name] = {**about, **_model(job)}
-    used = {an_id for study in published.studies.values() for an_id in study["data"]}
-    for an_id in set(published.data) - used:
-        del published.data[an_id]
+    for what, entries in (("data", published.data), ("groups", published.groups)):
+        for an_id in set(entries) - {an_id for study in published.studies.values() for an_id in study[what]}:
+            del entries[an_id]
     write_published(published)
 
 
@@ -130,7 +136,8 @@ def _commit(jobs: Sequence[Job]) -> None:
 
 def _stages(job: Job) -> Iterator[str]:
     """Yield the stages whose files are all here; what was not pulled stays as it was published."""
-    for an_id in job.plan.datasets:
+    yield from (f"groups@{an_id}" for an_id in job.plan.datasets)
+    for an_id in job.data_ids:
         yield f"labels@{an_id}"
         if all((job.layout.prepared(an_id) / name).exists() for name in INPUT_FILES):
             yield f"{LARGE}:inputs@{an_id}"

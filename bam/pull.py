@@ -57,10 +57,14 @@ def pull(
 
 def targets(published: Published, studies: Sequence[str], *, with_weights: bool, with_inputs: bool) -> list[str]:
     """Return the stages of `dvc.yaml` behind studies."""
-    data = list(dict.fromkeys(an_id for name in studies for an_id in published.studies[name]["data"]))
+    data, groups = (
+        list(dict.fromkeys(an_id for name in studies for an_id in published.studies[name][what]))
+        for what in ("data", "groups")
+    )
     steps = [*PREDICTIONS, *[f"{LARGE}:weights"] * with_weights]
     return [
         *(f"labels@{an_id}" for an_id in data),
+        *(f"groups@{an_id}" for an_id in groups),
         *(f"{LARGE}:inputs@{an_id}" for an_id in data if with_inputs),
         *(f"{step}@{name}" for name in studies for step in steps),
         *(f"model@{name}" for name in studies if name in published.models),

@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,15 @@ class Published:
 
     Attributes
     ----------
-    studies : study -> config, remote, and the ids of its data
-    data : id of prepared data -> config, remote, and the id of its groups
+    studies : study -> config, remote, and the ids of its data and groups
+    data : id of prepared data -> config, remote
+    groups : id of groups -> config, remote
     models : study -> what `bam export` is told, and remote
     """
 
     studies: dict[str, dict[str, Any]] = field(default_factory=dict)
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -64,7 +66,7 @@ def read_published(path: Path = PUBLISHED) -> Published:
 
 def write_published(published: Published, path: Path = PUBLISHED) -> None:
     """Write `published.yaml`."""
-    content = {"studies": published.studies, "data": published.data, "models": published.models}
+    content = asdict(published)
     write_text(path, HEADER + yaml.safe_dump(content, sort_keys=True))
 
 

@@ -160,7 +160,7 @@ def _check_data(data: DataSet, folder: Path) -> list[str]:
     manifest = read_manifest(folder)
     here = {name for name in manifest.files if name in LABEL_FILES or (folder / name).exists()}
     problems = [problem for name in sorted(here) for problem in _check_file(folder, manifest, name)]
-    if dict(manifest.settings) != dict(data.settings):
+    if dict(manifest.settings) != dict(data.array_settings):
         problems.append(f"{folder / 'manifest.json'}: its settings are not the config's; delete {folder}")
     return problems
 

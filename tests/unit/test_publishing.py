@@ -126,12 +126,13 @@ def test_a_higher_T_goes_on_from_a_lower_one_only_if_its_state_is_here_or_it_tra
 def test_raw_data_are_asked_for_only_where_a_run_has_to_train(study):
     plan, layout = study
     toy.write_data(plan, layout)
+    data_ids = [data.data_id for data in plan.datasets.values()]
     for path in layout.data.rglob("inputs.npy"):
         path.unlink()
-    assert [graph(study).raw_for_prepare(an_id) for an_id in plan.datasets] == [[], []]
+    assert [graph(study).raw_for_prepare(an_id) for an_id in data_ids] == [[], []]
     run = next(iter(plan.trainings.values()))
     shutil.rmtree(layout.predictions(run.name))
-    asked = {an_id for an_id in plan.datasets if graph(study).raw_for_prepare(an_id)}
+    asked = {an_id for an_id in data_ids if graph(study).raw_for_prepare(an_id)}
     assert asked == {run.dataset.data_id}
 
 
@@ -165,7 +166,7 @@ def test_published_yaml_is_read_as_it_was_written_and_refused_otherwise(tmp_path
     path = tmp_path / "published.yaml"
     assert read_published(path) == Published()
     entry = {"config": "c.yaml", "remote": "artifacts"}
-    made = Published(studies={"s": {**entry, "data": ["d"]}}, data={"d": {**entry, "groups": "g"}})
+    made = Published(studies={"s": {**entry, "data": ["d"], "groups": ["g"]}}, data={"d": entry}, groups={"g": entry})
     write_published(made, path)
     assert read_published(path) == made
     path.write_text("studys: {}\n")
@@ -174,11 +175,13 @@ def test_published_yaml_is_read_as_it_was_written_and_refused_otherwise(tmp_path
 
 
 def test_a_pull_names_each_stage_once_and_large_ones_only_if_asked():
-    published = Published(studies={"a": {"data": ["d", "e"]}, "b": {"data": ["d"]}}, models={"a": {}})
+    published = Published(
+        studies={"a": {"data": ["d", "e"], "groups": ["g"]}, "b": {"data": ["d"], "groups": ["g"]}}, models={"a": {}}
+    )
     small = targets(published, ["a", "b"], with_weights=False, with_inputs=False)
-    assert small[:3] == ["labels@d", "labels@e", "stage1@a"]
+    assert small[:4] == ["labels@d", "labels@e", "groups@g", "stage1@a"]
     assert small[-1] == "model@a"
-    assert len(small) == len(set(small)) == 11
+    assert len(small) == len(set(small)) == 12
     every = targets(published, ["b"], with_weights=True, with_inputs=True)
     assert set(every) - set(small) == {"large/dvc.yaml:inputs@d", "large/dvc.yaml:weights@b"}
 
@@ -199,7 +202,7 @@ def test_dvc_s_lock_names_nothing_that_the_repository_s_remote_lacks():
         assert not lock.exists()
         return
     stages = yaml.safe_load(lock.read_text())["stages"]
-    small = [*published.studies.items(), *published.data.items(), *published.models.items()]
+    small = [*published.studies.items(), *published.data.items(), *published.groups.items(), *published.models.items()]
     at_home = {name for name, entry in small if entry["remote"] == "artifacts"}
     for name, stage in stages.items():
         step, _, key = name.partition("@")

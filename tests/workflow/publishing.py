@@ -8,7 +8,7 @@ from pathlib import Path
 from checkout import REPOSITORY, Checkout
 
 PARTS = ("docs", "README.md", "dvc.yaml", "large", ".dvc", ".dvcignore", ".gitattributes", ".gitignore", "artifacts")
-NOTHING = "data: {}\nmodels: {}\nstudies: {}\n"
+NOTHING = "data: {}\ngroups: {}\nmodels: {}\nstudies: {}\n"
 LOCKS = ("dvc.lock", "large/dvc.lock")
 ANALYSIS = {"select", "evaluate", "table", "figure", "report"}
 
