@@ -119,8 +119,8 @@ def _describe(jobs: Sequence[Job]) -> None:
         about = {"config": job.config, "remote": job.remote}
         named = {"data": job.data_ids, "groups": list(job.plan.datasets)}
         published.studies[job.name] = {**about, **named}
-        published.data.update({an_id: about for an_id in named["data"]})
-        published.groups.update({an_id: about for an_id in named["groups"]})
+        published.data.update(dict.fromkeys(named["data"], about))
+        published.groups.update(dict.fromkeys(named["groups"], about))
         published.models.pop(job.name, None)
         if _is_exported(job):
             published.models[job.name] = {**about, **_model(job)}

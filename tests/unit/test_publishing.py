@@ -85,6 +85,7 @@ def graph(study) -> Graph:
     _, layout = study
     made = Graph(toy.study_content(), "toy.yaml")
     made.plan, made.layout = study[0], layout
+    made.by_data_id = {data.data_id: data for data in made.plan.datasets.values()}
     return made
 
 
