@@ -16,7 +16,9 @@ CONTROLLED := controlled_waterbirds controlled_waterbirds_groups controlled_wate
 DEVICE ?= cuda
 RUNS_PER_GPU ?= 1
 
-.PHONY: help setup study sweeps mnist analyses paper controlled quick test test-slow test-faults fuzz audit check format bench docs-results check-results schema lock clean
+PUBLISHED := config/digits.yaml config/cmnist.yaml
+
+.PHONY: help setup study sweeps mnist analyses paper controlled quick pull publish test test-slow test-faults fuzz audit check format bench docs-results check-results schema lock clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +58,12 @@ controlled: setup  ## Controlled-Waterbirds on a GPU, beside the follow-up repor
 quick: setup  ## a small variant of each MNIST study, to see that all of them run (under 10 minutes on 2 cores)
 	for study in $(MNIST) dominoes_100 cmnist_star $(ANALYSES); do \
 		snakemake --cores $(CORES) --quiet all --configfile config/quick/$$study.yaml || exit 1; done
+
+pull: setup  ## bring published predictions, labels and groups back; then `snakemake -n` plans no training
+	bam pull $(STUDIES)
+
+publish: setup  ## publish finished studies (PUBLISHED="config/X.yaml ..."): DVC, docs/results/, staged for git
+	bam publish $(PUBLISHED)
 
 test: setup  ## fast tests, workflow tests among them (under 10 minutes on 2 cores)
 	pytest -n auto -m "not slow"

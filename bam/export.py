@@ -65,7 +65,10 @@ def export(  # noqa: PLR0913  (what names one model)
     run = plan.trainings[chosen["run"]]
     path = layout.weights(run.name) / f"{rule}.safetensors"
     if not path.exists():
-        raise RunError(f"{path}: is missing; make it again with: snakemake --cores 1 {path}")
+        raise RunError(
+            f"{path}: is missing; bring it back with `bam pull --weights`, or delete "
+            f"{layout.predictions(run.name)} and run the study again"
+        )
     record = layout.predictions(run.name) / "record.json"
     if record.exists():
         check_recorded(path, record, f"weights/{rule}")

@@ -1,12 +1,13 @@
 """What the rules of data and training ask: which files a job needs, and which settings it gets.
 
 A run's folder name holds its id, and the id everything that can change the run; so a job whose
-files are all there needs nothing, and asks for no input. Then no time stamp, no missing raw file
-and no added lower T can make Snakemake repeat it. For the same reason the training rules' params
-take `input` as an argument: Snakemake records no such params, so that a new lower T to go on from,
-or another device, repeats nothing that is there.
+predictions are all there needs nothing, and asks for no input. Then no time stamp, no missing raw
+file, no weights or inputs that were not pulled, and no added lower T can make Snakemake repeat it.
+For the same reason the training rules' params take `input` as an argument: Snakemake records no such
+params, so that a new lower T to go on from, or another device, repeats nothing that is there.
 """
 
+import functools
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,10 +18,10 @@ from bam.data.raw import contents_of
 from bam.data.sources import read_sources
 from bam.errors import ConfigError
 from bam.files import canonical_json
-from bam.layout import GROUP_FILES, SPLIT_FILES, Layout
+from bam.layout import GROUP_FILES, LABEL_FILES, SPLIT_FILES, Layout
 from bam.plan import DataSet, Run, make_plan
 from bam.pretrained import FILES, RECORD
-from bam.run_files import Stage1Files, TrainFiles
+from bam.run_files import Stage1Files
 from bam.study import check_study
 from bam.yaml_files import EXTENDS, read_yaml, with_base
 
@@ -78,8 +79,9 @@ class Graph:
         return " ".join(f"--raw {self.layout.raw(raw)}" for raw in dataset.raw)
 
     def raw_for_prepare(self, data_id: str) -> list[str]:
-        """Return what `prepare` needs."""
-        return self.fetched(self.by_data_id[data_id], self.layout.prepared(data_id), SPLIT_FILES)
+        """Return what `prepare` needs; where no run has to train, labels are enough."""
+        files = SPLIT_FILES if data_id in self._to_train_on else LABEL_FILES
+        return self.fetched(self.by_data_id[data_id], self.layout.prepared(data_id), files)
 
     def raw_for_annotate(self, groups_id: str) -> list[str]:
         """Return what `annotate` needs."""
@@ -119,12 +121,20 @@ class Graph:
         return Stage1Files.below(self.layout.predictions(name), self.layout.weights(name))
 
     def is_done(self, name: str) -> bool:
-        """Return whether every file of a run is there."""
-        if name in self.plan.stage1:
-            return all(path.exists() for path in self.stage1_files(name).all())
-        kept = self.study.file.keep_weights
-        files = TrainFiles.below(self.layout.predictions(name), self.layout.weights(name), kept)
-        return all(path.exists() for path in files.all())
+        """Return whether a run has nothing left to do in this study."""
+        return name not in self._to_train
+
+    @functools.cached_property
+    def _to_train(self) -> frozenset[str]:
+        """The runs without predictions, and each stage 1 whose lost weights one of them starts from."""
+        missing = {name for name in (*self.plan.stage1, *self.plan.trainings) if not self.layout.is_predicted(name)}
+        starts = {self.run(name).stage1 for name in missing if self.stage1_model(name) is not None}
+        return frozenset(missing | {name for name in starts if name and not self.stage1_files(name).model.exists()})
+
+    @functools.cached_property
+    def _to_train_on(self) -> frozenset[str]:
+        """The ids of the data that a run has to train on."""
+        return frozenset(self.run(name).dataset.data_id for name in self._to_train)
 
     def manifest(self, name: str) -> list[str]:
         """Return the manifest that a run trains on, or nothing if the run is done.
@@ -154,15 +164,26 @@ class Graph:
         return "" if weights is None else f"--pretrained {self.layout.pretrained(weights.id)}"
 
     def previous(self, name: str) -> list[str]:
-        """Return the state of the next lower T to go on from, if there is one and the run is not done."""
-        previous = self.run(name).previous
+        """Return the state of the next lower T to go on from, if there is one and the run is not done.
+
+        Where that run is done and its weights were not pulled, this one trains from the start instead,
+        to the same bytes: nothing that is there is repeated.
+        """
+        previous = self._previous(name)
         if previous is None or self.is_done(name):
             return []
         return [str(path) for path in self.stage1_files(previous).continued()]
 
+    def _previous(self, name: str) -> str | None:
+        previous = self.run(name).previous
+        if previous is None:
+            return None
+        is_there = all(path.exists() for path in self.stage1_files(previous).continued())
+        return previous if is_there or not self.is_done(previous) else None
+
     def previous_options(self, name: str) -> str:
         """Return the options that name the lower T's folders."""
-        previous = self.run(name).previous
+        previous = self._previous(name)
         if previous is None:
             return ""
         return (

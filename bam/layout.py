@@ -11,6 +11,9 @@ SPLIT_FILES = (
     "val/labels.npy",
     "test/inputs.npy",
 )
+# What analysis reads of prepared data: small, and published with the predictions.
+LABEL_FILES = tuple(name for name in SPLIT_FILES if not name.endswith("inputs.npy"))
+INPUT_FILES = tuple(name for name in SPLIT_FILES if name.endswith("inputs.npy"))
 GROUP_FILES = ("groups.json", "train.csv", "val.csv", "test.csv", "samples.npz")
 
 
@@ -41,6 +44,11 @@ class Layout:
         """Return the folder of a run's predictions, record and timing."""
         return self.results / "predictions" / run
 
+    def is_predicted(self, run: str) -> bool:
+        """Return whether a training's predictions and record are there; its timing and weights are no run's concern."""
+        names = ("train.npz", "val.npz", "auxiliary.npz") if run.startswith("stage1/") else ("val.npz", "test.npz")
+        return all((self.predictions(run) / name).exists() for name in (*names, "record.json"))
+
     def weights(self, run: str) -> Path:
         """Return the folder of a run's weights and state."""
         return self.results / "weights" / run
@@ -60,6 +68,11 @@ class Layout:
     def figure(self, name: str, suffix: str) -> Path:
         """Return a figure as pdf, png or svg, or its caption as txt."""
         return self.results / "figures" / f"{name}.{suffix}"
+
+    @property
+    def model(self) -> Path:
+        """Return the folder of the model that is published with the study."""
+        return self.results / "model"
 
     @property
     def report(self) -> Path:

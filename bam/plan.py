@@ -109,7 +109,14 @@ class Plan:
 
     def of(self, arm: str, dataset: str, method: str) -> list[Cell]:
         """Return the cells that one selection chooses among, in config order."""
-        return [c for c in self.cells if (c.arm, c.dataset, c.method) == (arm, dataset, method)]
+        return self._by_choice.get((arm, dataset, method), [])
+
+    @functools.cached_property
+    def _by_choice(self) -> dict[tuple[str, str, str], list[Cell]]:
+        found: dict[tuple[str, str, str], list[Cell]] = {}
+        for cell in self.cells:
+            found.setdefault((cell.arm, cell.dataset, cell.method), []).append(cell)
+        return found
 
 
 def make_plan(study: Study, sources: Mapping[str, RawSet]) -> Plan:

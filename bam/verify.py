@@ -1,19 +1,25 @@
-"""Check stored files against this code, this config and their own records."""
+"""Check stored files against this code, this config and their own records.
 
+Weights and inputs are large and travel apart from predictions (`bam pull`), so that they are not
+here is no problem: it is said, and what is here is checked.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bam.artifacts import read_error_set, read_predictions
-from bam.data.prepared import corrupt_files, read_manifest
+from bam.data.prepared import Manifest, check_file, read_manifest
 from bam.data.samples import read_samples
 from bam.error_set import find
 from bam.errors import DataError
 from bam.files import read_json, sha256_file
 from bam.groups import SCHEME, read_scheme
 from bam.groups import corrupt_files as corrupt_groups
-from bam.layout import Layout
-from bam.plan import Plan, Run
+from bam.layout import INPUT_FILES, LABEL_FILES, Layout
+from bam.plan import DataSet, Plan, Run
 from bam.pretrained import RECORD
 
 WEIGHTS = ("model", "state")
@@ -22,49 +28,97 @@ WEIGHTS = ("model", "state")
 def verify(plan: Plan, layout: Layout) -> tuple[str, list[str]]:
     """Return a summary and a list of problems: files that are not what their records say.
 
-    The summary counts the runs that the plan names and nobody has trained, and lists stale runs,
-    which this config or this code does not name: they are in nobody's way.
+    The summary counts the runs that the plan names and nobody has trained, says which weights and
+    inputs are not here, and lists stale runs, which this config or this code does not name: they are
+    in nobody's way.
     """
     runs = {**plan.stage1, **plan.trainings}
     problems: list[str] = []
+    there = [name for name in runs if (layout.predictions(name) / "record.json").exists()]
     n_whole = 0
-    for name, run in runs.items():
-        if (layout.predictions(name) / "record.json").exists():
-            found = _check_run(name, layout)
-            if name in plan.stage1 and not found:
-                found += _check_error_set(run, layout)
-            problems += found
-            n_whole += not found
-    stale = [_why_stale(name, runs, layout) for name in _on_disk(layout) if name not in runs]
+    for name in there:
+        found = _check_run(runs[name], layout)
+        if name in plan.stage1 and not found:
+            found += _check_error_set(runs[name], layout)
+        problems += found
+        n_whole += not found
+    by_stem = {_stem(name): name for name in reversed(runs)}
+    stale = [
+        _why_stale(name, runs.get(by_stem.get(_stem(name), "")), layout)
+        for name in sorted(_on_disk(layout) - set(runs))
+    ]
     for weights in plan.pretrained:
         problems += _check_pretrained(layout.pretrained(weights))
     for data in plan.datasets.values():
-        problems += _check_data(layout.prepared(data.data_id))
+        problems += _check_data(data, layout.prepared(data.data_id))
         problems += _check_groups(layout.groups(data.groups_id))
     counted = f"{n_whole} of {len(runs)} runs are there and match code, config, data and their records"
-    return "\n".join([*stale, counted + f"; {len(stale)} stale" * bool(stale)]), problems
+    counted += f"; {len(stale)} stale" * bool(stale)
+    return "\n".join([*stale, counted, *_not_here(plan, there, layout)]), problems
 
 
-def _on_disk(layout: Layout) -> list[str]:
+def must_match(plan: Plan, layout: Layout) -> None:
+    """Raise DataError, with every problem that `verify` finds, if there is one."""
+    _, problems = verify(plan, layout)
+    if problems:
+        raise DataError("; ".join(problems))
+
+
+def _not_here(plan: Plan, there: list[str], layout: Layout) -> list[str]:
+    """Say which weights and inputs are not here, so that nobody takes them for checked."""
+    runs = {**plan.stage1, **plan.trainings}
+    kept = [name for name in there if name in plan.stage1 or runs[name].spec.keep_weights]
+    without = [name for name in kept if not layout.weights(name).exists()]
+    lines = [f"weights of {len(without)} of them are not here, and not checked"] if without else []
+    for data in plan.datasets.values():
+        folder = layout.prepared(data.data_id)
+        what = "" if (folder / "manifest.json").exists() else "prepared data"
+        if not what and not all((folder / name).exists() for name in INPUT_FILES):
+            what = "inputs"
+        if there and what:
+            lines.append(f"{folder}: its {what} are not here, and not checked")
+    return lines
+
+
+def _on_disk(layout: Layout) -> set[str]:
     root = layout.results / "predictions"
-    return sorted(str(path.parent.relative_to(root)) for path in root.glob("*/*/record.json"))
+    return {str(path.parent.relative_to(root)) for path in root.glob("*/*/record.json")}
 
 
-def _check_run(name: str, layout: Layout) -> list[str]:
-    record_path = layout.predictions(name) / "record.json"
+def _stem(name: str) -> str:
+    """Return a run's name without its id: method, main settings and seed."""
+    return name.rsplit("-", 1)[0]
+
+
+def _check_run(run: Run, layout: Layout) -> list[str]:
+    record_path = layout.predictions(run.name) / "record.json"
     try:
         record = read_json(record_path)
         outputs: dict[str, str] = record["outputs"]
-    except (DataError, KeyError, TypeError) as error:
+        spec = record["spec"]
+        differing = _differing(spec, run)
+    except (DataError, KeyError, TypeError, AttributeError) as error:
         return [f"{record_path}: is corrupt ({error}); delete the folder to have the run made again"]
     problems = []
+    if differing:
+        problems.append(
+            f"{record_path}: {' and '.join(differing)} in its spec is not what the folder's name stands for; "
+            "delete the folder to have the run made again"
+        )
     for output, expected in outputs.items():
-        path = _output_path(output, name, layout)
+        path = _output_path(output, run.name, layout)
         if not path.exists():
-            problems.append(f"{path}: is missing")
+            if path.is_relative_to(layout.predictions(run.name)) or path.parent.exists():
+                problems.append(f"{path}: is missing")
         elif sha256_file(path) != expected:
             problems.append(f"{path}: is not the file that its record describes; delete it to have it made again")
     return problems
+
+
+def _differing(spec: Mapping[str, Any], run: Run) -> list[str]:
+    """Return the keys in which a stored spec is not the planned run's."""
+    planned = run.spec.model_dump(mode="json")
+    return [key for key in planned if spec.get(key) != planned[key]]
 
 
 def _check_error_set(run: Run, layout: Layout) -> list[str]:
@@ -91,22 +145,32 @@ def _output_path(output: str, name: str, layout: Layout) -> Path:
     return layout.predictions(name) / f"{output}.npz"
 
 
-def _why_stale(name: str, runs: dict[str, Run], layout: Layout) -> str:
-    """Say in which parts of its spec a stale run differs from the planned run of the same name."""
-    stem = name.rsplit("-", 1)[0]
-    for candidate, run in runs.items():
-        if candidate.rsplit("-", 1)[0] == stem:
-            stored = read_json(layout.predictions(name) / "record.json", is_sealed=False)["spec"]
-            planned = run.spec.model_dump(mode="json")
-            differing = [key for key in planned if stored.get(key) != planned[key]]
-            return f"{name}: is stale: {' and '.join(differing)} in its spec is not that of the config's {candidate}"
-    return f"{name}: is stale: this config does not name it"
+def _why_stale(name: str, planned: Run | None, layout: Layout) -> str:
+    """Say in which parts of its spec a stale run differs from the planned run of the same method, settings and seed."""
+    if planned is None:
+        return f"{name}: is stale: this config does not name it"
+    differing = _differing(read_json(layout.predictions(name) / "record.json", is_sealed=False)["spec"], planned)
+    return f"{name}: is stale: {' and '.join(differing)} in its spec is not that of the config's {planned.name}"
 
 
-def _check_data(folder: Path) -> list[str]:
+def _check_data(data: DataSet, folder: Path) -> list[str]:
+    """Check what is here of prepared data: labels must be, inputs need not."""
     if not (folder / "manifest.json").exists():
         return []
-    return corrupt_files(folder, read_manifest(folder))
+    manifest = read_manifest(folder)
+    here = {name for name in manifest.files if name in LABEL_FILES or (folder / name).exists()}
+    problems = [problem for name in sorted(here) for problem in _check_file(folder, manifest, name)]
+    if dict(manifest.settings) != dict(data.array_settings):
+        problems.append(f"{folder / 'manifest.json'}: its settings are not the config's; delete {folder}")
+    return problems
+
+
+def _check_file(folder: Path, manifest: Manifest, name: str) -> list[str]:
+    try:
+        check_file(folder, manifest, name, full=True)
+    except DataError as error:
+        return [str(error)]
+    return []
 
 
 def _check_pretrained(folder: Path) -> list[str]:

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from bam.files import write_json
 from bam.published import PUBLISHED, Published, read_published
 from bam.tables.fidelity import INTERVAL, RULE
 from bam.tables.words import method_words, rule_words, spread
@@ -28,7 +29,7 @@ FIGURE = "docs/results/digits/figures/worst_group_by_method"
 
 
 def copy_study(name: str) -> None:
-    """Replace docs/results/<study> by the study's tables (csv, md) and figures (png, caption)."""
+    """Replace docs/results/<study> by the study's tables (csv, md) and figures (png, caption), and its metrics."""
     source, target = ROOT / "results" / name, ROOT / "docs" / "results" / name
     shutil.rmtree(target, ignore_errors=True)
     for folder, suffixes in (("tables", (".csv", ".md")), ("figures", (".png", ".txt"))):
@@ -36,6 +37,24 @@ def copy_study(name: str) -> None:
         for path in sorted((source / folder).iterdir()):
             if path.suffix in suffixes:
                 shutil.copyfile(path, target / folder / path.name)
+    write_json(target / "metrics.json", metrics(name))
+
+
+def metrics(name: str) -> object:
+    """Return a study's worst-group accuracies, means over seeds, for `dvc metrics`.
+
+    Method -> rule -> fraction, within each data set if there are several. Two rules for each method:
+    the first label-only one of the table, and the oracle.
+    """
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    path = ROOT / "docs" / "results" / name / "tables" / "main.csv"
+    for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
+        rules = found.setdefault(row["dataset"], {}).setdefault(row["method"], {})
+        is_oracle = row["selection"] == "worst_group"
+        is_first = not is_oracle and not set(rules) - {"worst_group"}
+        if row["metric"] == "worst_group_accuracy" and row["mean"] and (is_oracle or is_first):
+            rules[row["selection"]] = round(float(row["mean"]), 4)
+    return found if len(found) > 1 else next(iter(found.values()), {})
 
 
 def fill(text: str, name: str, content: str) -> str:

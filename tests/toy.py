@@ -149,5 +149,5 @@ def write_data(plan: Plan, layout: Layout, **options: Any) -> None:
 
     for seed, data in enumerate(plan.datasets.values()):
         made = examples(seed=seed, **options)
-        write_prepared(made, {}, layout.prepared(data.data_id))
+        write_prepared(made, dict(data.array_settings), layout.prepared(data.data_id))
         write_groups(made, layout.groups(data.groups_id))

@@ -10,7 +10,7 @@ import typer
 from typer.main import get_command
 
 from bam import __version__
-from bam.cli import people, pipeline
+from bam.cli import people, pipeline, publishing
 from bam.errors import BamError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 pipeline.register(app)
 people.register(app)
+publishing.register(app)
 
 
 def _show_version(wanted: bool) -> None:

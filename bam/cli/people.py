@@ -140,7 +140,7 @@ def doctor(  # noqa: PLR0913  (a verb's options)
         columns["attributes"] = attribute
     described, problems = diagnose(source, columns, data, sources)
     typer.echo(described)
-    _conclude("" if problems else "no problem found", problems, status=1)
+    conclude("" if problems else "no problem found", problems, status=1)
 
 
 def verify(
@@ -155,7 +155,7 @@ def verify(
 
     made = options.read_plan(config, sources)
     summary, problems = step(made, Layout(data, results or Path("results") / made.study.name))
-    _conclude(summary, problems)
+    conclude(summary, problems)
 
 
 def rekey(  # noqa: PLR0913  (a verb's options)
@@ -233,7 +233,7 @@ def fixture(
     write(name, out, scale, seed, set_ or [])
 
 
-def _conclude(summary: str, problems: list[str], status: int = 2) -> None:
+def conclude(summary: str, problems: list[str], status: int = 2) -> None:
     """Print the outcome of a check and leave with a status if there are problems."""
     for problem in problems:
         typer.echo(f"- {problem}")

@@ -1,0 +1,166 @@
+"""How long a study of 2,000 runs takes to plan, verify, select and tabulate; no network is trained.
+
+python benchmarks/scale.py [runs]
+
+Writes random predictions below the ids of a made-up study in a temporary folder, in a copy of this
+repository's code, and times the commands that a person waits for.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from bam.artifacts import Predictions, write_auxiliary, write_error_set, write_predictions
+from bam.data.sources import read_sources
+from bam.files import sha256_file, write_json
+from bam.layout import Layout
+from bam.pipeline import files_of, make_data
+from bam.plan import Plan, Run, make_plan
+from bam.run_files import Stage1Files
+from bam.study import check_study
+
+ROOT = Path(__file__).resolve().parents[1]
+SEEDS = 10
+SGD = {"name": "sgd", "learning_rate": 1.0e-2, "momentum": 0.9, "weight_decay": 0.0}
+SIZES = {"train": 898, "val": 359, "test": 540}
+EPOCHS = 20
+
+
+def study(n_runs: int) -> dict[str, Any]:
+    """Return a study of about n_runs runs: half ERM's, and BAM's over a grid of T and µ."""
+    n_settings = n_runs // (2 * SEEDS)
+    n_factors = max(1, (n_settings - 4) // 4)
+    rates = [round(1.0e-4 * (k + 1), 6) for k in range(n_settings)]
+    stage1 = {"auxiliary_coefficient": 10, "loss": "squared", "epochs": [1, 2, 3, 4], "batch_size": 32}
+    stage2 = {"upweight_factor": list(range(2, 2 + n_factors)), "restart": False, "epochs": EPOCHS, "batch_size": 32}
+    return {
+        "study": "scale",
+        "seeds": list(range(SEEDS)),
+        "datasets": {"colored_digits": {"kind": "colored_digits", "aligned": 0.95, "data_seed": "per_seed"}},
+        "model": {"name": "mlp", "hidden": [16]},
+        "methods": {
+            "erm": {"epochs": EPOCHS, "batch_size": 32, "optimizer": {**SGD, "learning_rate": rates}},
+            "bam": {
+                "stage1": {**stage1, "optimizer": SGD},
+                "stage2": {**stage2, "optimizer": SGD},
+            },
+        },
+        "selection": ["class_difference", "worst_class", "worst_error_group", "average", "last", "worst_group"],
+    }
+
+
+def write_run(run: Run, layout: Layout, rng: np.random.Generator) -> None:
+    """Write random files under a run's id, with a record that describes them."""
+    files = files_of(run, layout)
+    outputs = {}
+    for path in files.all():
+        name = path.name.removesuffix(".npz")
+        if path.suffix == ".safetensors":
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"none")
+            outputs[name.removesuffix(".safetensors")] = path
+        elif name == "auxiliary":
+            write_auxiliary(path, {1: np.zeros((SIZES["train"], 2), dtype=np.float32)})
+            outputs[name] = path
+        elif path.suffix == ".npz":
+            n_epochs = 1 if isinstance(files, Stage1Files) else EPOCHS
+            classes = rng.integers(0, 2, size=(n_epochs, SIZES[name]), dtype=np.uint8)
+            epochs = np.arange(1, n_epochs + 1)
+            write_predictions(path, Predictions(epochs, classes, np.ones(n_epochs)))
+            outputs[name] = path
+    timing = {"wall_s": 1.0, "training_s": 1.0, "prediction_s": 0.1, "peak_memory_bytes": 1, "examples_per_s": 1.0}
+    write_json(files.timing, timing)
+    hashes = {name: sha256_file(path) for name, path in outputs.items()}
+    write_json(files.record, {"outputs": hashes, "spec": run.spec.model_dump(mode="json")})
+
+
+def write_all(plan: Plan, layout: Layout) -> None:
+    """Write data, every run and every error set."""
+    sources = read_sources(ROOT / "config" / "datasets.yaml")
+    for dataset in plan.datasets.values():
+        make_data(dataset, sources, layout)
+    rng = np.random.default_rng(0)
+    for run in (*plan.stage1.values(), *plan.trainings.values()):
+        write_run(run, layout, rng)
+    for name in plan.error_sets:
+        write_error_set(layout.predictions(name) / "error_set.npz", rng.random(SIZES["train"]) < 0.1)
+
+
+def timed(words: str, action: Callable[[], object]) -> None:
+    """Do something and print how long it took."""
+    start = time.perf_counter()
+    action()
+    print(f"{time.perf_counter() - start:8.1f} s  {words}", flush=True)
+
+
+def commands(folder: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield what is timed once every run is there."""
+    bam = (sys.executable, "-m", "bam")
+    results = ("--results", "results/scale")
+    chosen = "results/scale/selection/main/colored_digits.erm.average.json"
+    one = ("--study", "config/scale.yaml", "--dataset", "colored_digits")
+    yield "bam plan", (*bam, "plan", "config/scale.yaml")
+    yield "snakemake -n, all runs done", snakemake("--dry-run", "--quiet", "--", "all")
+    for method in ("erm", "bam"):
+        for rule in ("average", "worst_group"):
+            out = ("--out", chosen.replace("erm", method).replace("average", rule))
+            yield (
+                f"bam select {method} {rule}",
+                (*bam, "select", *one, "--method", method, "--rule", rule, *results, *out),
+            )
+    yield (
+        "bam evaluate",
+        (*bam, "evaluate", "--study", "config/scale.yaml", "--selection", chosen, *results, "--out", "e.csv"),
+    )
+    yield "snakemake all (selections, tables, figures, report)", snakemake("--quiet", "all", "--", "all")
+    tables = sorted((folder / "results" / "scale" / "tables").glob("*.csv"))
+    for path in tables:
+        yield f"bam table {path.stem}", (*bam, "table", path.stem, "--study", "config/scale.yaml", *results)
+    yield "bam verify", (*bam, "verify", "config/scale.yaml")
+    yield "bam prune", (*bam, "prune", "config/scale.yaml")
+    yield "bam status", (*bam, "status", "config/scale.yaml")
+
+
+def snakemake(*options: str) -> tuple[str, ...]:
+    """Return a call of Snakemake on the study."""
+    return (sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "config/scale.yaml", *options)
+
+
+def main() -> None:
+    """Make the study and time each command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="?", type=int, default=2000)
+    n_runs = parser.parse_args().runs
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in ("bam", "workflow", "config"):
+            shutil.copytree(ROOT / part, folder / part)
+        (folder / "config" / "scale.yaml").write_text(yaml.safe_dump(study(n_runs), sort_keys=False))
+        plan = make_plan(check_study(study(n_runs), "scale"), read_sources(ROOT / "config" / "datasets.yaml"))
+        layout = Layout(folder / "data", folder / "results" / "scale")
+        print(f"{len(plan.stage1) + len(plan.trainings)} runs, {len(plan.error_sets)} error sets", flush=True)
+        call(folder, snakemake("--dry-run", "--quiet", "--", "all"), "snakemake -n, nothing there")
+        timed("write random results", lambda: write_all(plan, layout))
+        for words, command in commands(folder):
+            call(folder, command, words)
+
+
+def call(folder: Path, command: tuple[str, ...], words: str) -> None:
+    """Run and time one command."""
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    action = lambda: subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)  # noqa: E731
+    timed(words, action)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Publishing killed at every step, carried to the end afterwards; old commits; a user's remote on an S3 server."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from checkout import Checkout
+from publishing import clone, commit, git, make_repository, publish
+
+from bam.publish import STEPS
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def unpublished(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """The small study in a git repository, with a run that its config does not name."""
+    repository = make_repository(finished, tmp_path_factory.mktemp("unpublished") / "repository")
+    for top in ("predictions", "weights"):
+        stale = repository.results / top / "train" / "erm-old-seed0-00000000"
+        shutil.copytree(next((repository.results / top / "train").glob("erm-*")), stale)
+    return repository
+
+
+def killed_at(repository: Checkout, words: str, delay_s: float) -> None:
+    """Start publishing and kill it, with all that it started, some time after it says `words`."""
+    environment = {**os.environ, "PYTHONPATH": str(repository.folder)}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    command = (sys.executable, "-m", "bam", "publish", "config/small.yaml")
+    with subprocess.Popen(
+        command,
+        cwd=repository.folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(f"publish: {words}"):
+                time.sleep(delay_s)
+                break
+        os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL, f"never said {words}"
+    # A killed git leaves its lock and says that a person should remove it.
+    (repository.folder / ".git" / "index.lock").unlink(missing_ok=True)
+
+
+def test_killed_at_every_step_it_leaves_no_lie_and_the_next_call_finishes(unpublished, tmp_path):
+    for name in ("straight", "killed"):
+        shutil.copytree(unpublished.folder, tmp_path / name, symlinks=True)
+    straight, killed = Checkout(tmp_path / "straight"), Checkout(tmp_path / "killed")
+    straight.bam("publish", "config/small.yaml")
+    for place, (words, _) in enumerate(STEPS):
+        killed_at(killed, words, delay_s=0.4 * (place % 3))
+        staged = git(killed.folder, "diff", "--cached", "--name-only").splitlines()
+        assert not staged or words == STEPS[-1][0], (words, staged)
+        assert "12 of 12 runs are there and match" in killed.bam("verify", "config/small.yaml").stdout, words
+    killed.bam("publish", "config/small.yaml")
+    assert git(killed.folder, "write-tree") == git(straight.folder, "write-tree")
+    git(killed.folder, "commit", "--quiet", "--message", "publish")
+    assert git(killed.folder, "status", "--short") == ""
+    pulled = clone(killed, tmp_path / "clone")
+    pulled.bam("pull")
+    assert pulled.trainings() == {}
+    assert not list(pulled.results.glob("predictions/train/erm-old*"))
+
+
+def test_an_old_commit_brings_its_results_back(finished, tmp_path, study):
+    repository = make_repository(finished, tmp_path / "repository")
+    publish(repository)
+    study["methods"]["bam"]["stage1"]["epochs"] = [3]
+    study["methods"]["erm"]["epochs"] = 2
+    repository.write(study)
+    repository.snakemake("all")
+    commit(repository.folder, "another config")
+    publish(repository)
+    names = {path.name for path in repository.results.glob("predictions/*/*")}
+
+    pulled = clone(repository, tmp_path / "clone")
+    pulled.bam("pull")
+    assert {path.name for path in pulled.results.glob("predictions/*/*")} == names
+    git(pulled.folder, "checkout", "--quiet", git(repository.folder, "rev-parse", "HEAD~2").strip())
+    assert "12 of 12 runs are there and match" in pulled.bam("pull").stdout
+    before = {path.name for path in finished.results.glob("predictions/*/*")}
+    assert {path.name for path in pulled.results.glob("predictions/*/*")} == before != names
+    assert pulled.trainings() == {}
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An S3 server on this machine, with an empty bucket `study`; the fixture is its address."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    boto3.client("s3", endpoint_url=address).create_bucket(Bucket="study")
+    yield address
+    server.stop()
+
+
+def test_weights_and_inputs_go_to_a_user_s_s3_store_and_come_back(unpublished, s3, tmp_path):
+    shutil.copytree(unpublished.folder, tmp_path / "mine", symlinks=True)
+    mine = Checkout(tmp_path / "mine")
+
+    def name_the_store(checkout: Checkout) -> None:
+        checkout.run("dvc", "remote", "modify", "--local", "store", "url", "s3://study/bam")
+        checkout.run("dvc", "remote", "modify", "--local", "store", "endpointurl", s3)
+
+    name_the_store(mine)
+    publish(mine)
+    pulled = clone(mine, tmp_path / "clone")
+    name_the_store(pulled)
+    said = pulled.bam("pull", "--weights", "--inputs").stdout
+    assert said == "small: 12 of 12 runs are there and match code, config, data and their records\n"
+    for path in mine.results.glob("weights/*/*/*.safetensors"):
+        assert (pulled.results / path.relative_to(mine.results)).read_bytes() == path.read_bytes()
+    study_config = pulled.folder / "config" / "small.yaml"
+    study_config.write_text(study_config.read_text().replace("upweight_factor: 5", "upweight_factor: 7"))
+    assert pulled.trainings() == {"stage2": 4}
+    assert "prepare" not in pulled.planned()
