@@ -16,7 +16,7 @@ CONTROLLED := controlled_waterbirds controlled_waterbirds_groups controlled_wate
 DEVICE ?= cuda
 RUNS_PER_GPU ?= 1
 
-.PHONY: help setup study sweeps mnist analyses paper controlled quick test test-slow check format bench docs-results check-results schema lock clean
+.PHONY: help setup study sweeps mnist analyses paper controlled quick test test-slow test-cluster test-conda check format bench docs-results check-results schema lock clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,10 +58,16 @@ quick: setup  ## a small variant of each MNIST study, to see that all of them ru
 		snakemake --cores $(CORES) --quiet all --configfile config/quick/$$study.yaml || exit 1; done
 
 test: setup  ## fast tests, workflow tests among them (under 10 minutes on 2 cores)
-	pytest -n auto -m "not slow"
+	pytest -n auto -m "not slow and not cluster and not conda"
 
 test-slow: setup  ## the tests left out of `make test`
 	pytest -m slow
+
+test-cluster: setup  ## the quick study on a real one-node SLURM; needs root and the packages that tests/cluster/start.sh names
+	pytest -s -m cluster tests/cluster
+
+test-conda: setup  ## `snakemake --use-conda` with a stand-in for conda
+	pytest -s -m conda tests/workflow/test_conda.py
 
 check: setup  ## format, lint, types, import floors, workflow lint
 	ruff format --check .
