@@ -20,14 +20,14 @@ RUNS = "runs"
 TABLE = "results/digits_quick/tables/main.csv"
 DEADLINE_S = 240
 # A stage of training that waits while the file `hold` is there, and says in which SLURM job it is.
-HOLD = '''
+HOLD = """
 import os as _os
 import time as _time
 with open(f"started-{_os.environ['SLURM_JOB_ID']}", "a") as _file:
     _file.write("once\\n")
 while _os.path.exists("hold"):
     _time.sleep(0.1)
-'''
+"""
 
 
 def waited_for(condition, what: str):

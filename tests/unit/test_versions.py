@@ -49,7 +49,11 @@ def test_the_conda_environment_has_the_locked_versions_of_every_dependency_of_a_
     lock = locked()
     assert versions == {name: lock[name] for name in versions}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["cluster"], *project["optional-dependencies"]["s3"]]
+    wanted = [
+        *project["dependencies"],
+        *project["optional-dependencies"]["cluster"],
+        *project["optional-dependencies"]["s3"],
+    ]
     # With `--logger bam`, which the Makefile's verbs use.
     wanted.append("snakemake-logger-plugin-rich")
     assert set(versions) == {re.match(r"[A-Za-z0-9_.-]+", entry)[0].lower() for entry in wanted}

@@ -8,6 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 mkdir -p .snakemake
+profile=${BAM_PROFILE:-workflow/profiles/slurm}
 
 # Held by this shell and by the Snakemake that takes its place, for as long as one of them lives.
 exec 9>.snakemake/head.lock
@@ -37,5 +38,5 @@ if [ -n "$runs" ]; then
 fi
 
 # The lock that a killed Snakemake left; ours above says that nobody holds it.
-snakemake --workflow-profile "${BAM_PROFILE:-workflow/profiles/slurm}" "$@" --unlock >/dev/null 2>&1 || true
-exec snakemake --workflow-profile "${BAM_PROFILE:-workflow/profiles/slurm}" "$@"
+snakemake --workflow-profile "$profile" --unlock "$@" >/dev/null 2>&1 || true
+exec snakemake --workflow-profile "$profile" "$@"
