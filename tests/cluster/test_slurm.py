@@ -5,7 +5,7 @@ import signal
 import time
 
 import pytest
-from conftest import HOLD, RUNS, TABLE, waited_for
+from sandbox import HOLD, RUNS, TABLE, waited_for
 
 pytestmark = pytest.mark.cluster
 WITH_ACCOUNTING = pytest.mark.parametrize("cluster", ["dbd"], indirect=True)

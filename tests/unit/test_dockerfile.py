@@ -56,7 +56,7 @@ def test_it_installs_the_lock_as_make_setup_does_and_pins_nothing_of_its_own():
 
 def test_it_runs_as_an_ordinary_user_and_holds_no_secret():
     users = [arguments for name, arguments in instructions() if name == "USER"]
-    assert users == ["study"]
+    assert users == ["1000"]
     assert not [
         name for name, arguments in instructions() if name == "ENV" and re.search("KEY|TOKEN|SECRET|PASS", arguments)
     ]
