@@ -27,6 +27,14 @@ while _os.path.exists("hold"):
     _time.sleep(0.1)
 """
 
+WAIT_FOR_STAGE2 = """
+import glob as _glob
+import time as _time
+while not _glob.glob("results/*/predictions/stage2/*/timing.json"):
+    _time.sleep(0.1)
+_time.sleep(2)
+"""
+
 
 def waited_for(condition, what: str):
     """Return the condition's value as soon as it is true."""
@@ -73,7 +81,6 @@ class Study:
             "slurm-init-seconds-before-status-checks": 2,
             "latency-wait": 15,
             "retries": 0,
-            "slurm-status-command": "sacct" if self.cluster.mode == "dbd" else "squeue",
             "slurm-no-account": self.cluster.mode != "dbd",
             **changes,
         }
