@@ -8,15 +8,6 @@ import yaml
 from conda_names import PIP_NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
-<<<<<<< HEAD
-CONDA_NAMES = {
-    "huggingface_hub": "huggingface-hub",
-    "pytorch": "torch",
-    "matplotlib-base": "matplotlib",
-    "snakemake-minimal": "snakemake",
-}
-=======
->>>>>>> 44f0e27 (SLURM profile with a wrapper that cancels orphans, a one-node cluster for tests, a stand-in for conda (first sketch))
 
 
 def locked() -> dict[str, str]:
