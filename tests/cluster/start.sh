@@ -42,7 +42,7 @@ else
     STORAGE="AccountingStorageType=accounting_storage/none"
 fi
 
-# MinJobAge: with `squeue` alone, a finished job must stay visible for at least 120 s.
+# MinJobAge: Snakemake, and the tests, look for finished jobs in squeue.
 cat >"$SLURM_CONF" <<CONF
 ClusterName=sandbox
 SlurmctldHost=$HOST(127.0.0.1)
@@ -71,7 +71,7 @@ ReturnToService=2
 SlurmctldTimeout=30
 SlurmdTimeout=30
 KillWait=2
-MinJobAge=300
+MinJobAge=3600
 DefMemPerCPU=200
 JobAcctGatherType=$GATHER
 $STORAGE
