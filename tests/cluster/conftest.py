@@ -54,5 +54,8 @@ def study(cluster, data, tmp_path):
     (made.folder / "hold").unlink(missing_ok=True)
     for head in made.heads:
         if head.poll() is None:
-            head.send_signal(signal.SIGINT)
-            head.wait(60)
+            head.send_signal(signal.SIGINT)  # it cancels its jobs, unless a shell made it deaf to Ctrl-C
+            try:
+                head.wait(60)
+            except subprocess.TimeoutExpired:
+                head.kill()

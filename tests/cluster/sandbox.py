@@ -27,10 +27,10 @@ while _os.path.exists("hold"):
     _time.sleep(0.1)
 """
 
-WAIT_FOR_STAGE2 = """
+WAIT_FOR_STAGE1 = """
 import glob as _glob
 import time as _time
-while not _glob.glob("results/*/predictions/stage2/*/timing.json"):
+while not _glob.glob("results/*/predictions/stage1/*/timing.json"):
     _time.sleep(0.1)
 _time.sleep(2)
 """
