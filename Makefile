@@ -18,7 +18,7 @@ RUNS_PER_GPU ?= 1
 
 PUBLISHED := config/digits.yaml config/cmnist.yaml
 
-.PHONY: help setup study sweeps mnist analyses paper controlled quick pull publish test test-slow test-faults fuzz audit check format bench docs-results check-results schema lock clean
+.PHONY: help setup study sweeps mnist analyses paper controlled quick pull publish test test-slow test-faults test-cluster test-conda fuzz audit check format bench docs-results check-results schema lock clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,8 +55,8 @@ controlled: setup  ## Controlled-Waterbirds on a GPU, beside the follow-up repor
 	for study in $(CONTROLLED); do snakemake --cores $(CORES) --logger bam \
 		--configfile config/$$study.yaml --config device=$(DEVICE) runs_per_gpu=$(RUNS_PER_GPU) || exit 1; done
 
-quick: setup  ## a small variant of each MNIST study, to see that all of them run (under 10 minutes on 2 cores)
-	for study in $(MNIST) dominoes_100 cmnist_star $(ANALYSES); do \
+quick: setup  ## a small variant of each study on digits and MNIST, to see that all of them run (under 10 minutes on 2 cores)
+	for study in $(MNIST) dominoes_100 cmnist_star digits $(ANALYSES); do \
 		snakemake --cores $(CORES) --quiet all --configfile config/quick/$$study.yaml || exit 1; done
 
 pull: setup  ## bring published predictions, labels and groups back; then `snakemake -n` plans no training
@@ -66,7 +66,7 @@ publish: setup  ## publish finished studies (PUBLISHED="config/X.yaml ..."): DVC
 	bam publish $(PUBLISHED)
 
 test: setup  ## fast tests, workflow tests among them (under 10 minutes on 2 cores)
-	pytest -n auto -m "not slow"
+	pytest -n auto -m "not slow and not cluster and not conda"
 
 test-slow: setup  ## the tests left out of `make test`
 	pytest -m slow --ignore tests/faults
@@ -81,6 +81,12 @@ audit: setup  ## look the locked packages up in the public list of vulnerabiliti
 	$(BIN)/python -m venv $(VENV)/audit
 	$(VENV)/audit/bin/python -m pip install --quiet pip-audit
 	$(VENV)/audit/bin/pip-audit --requirement requirements.lock --no-deps --disable-pip
+
+test-cluster: setup  ## the quick study on a real one-node SLURM; needs root and the packages that tests/cluster/start.sh names
+	pytest -s -m cluster tests/cluster
+
+test-conda: setup  ## `snakemake --use-conda` with a stand-in for conda
+	pytest -s -m conda tests/workflow/test_conda.py
 
 check: setup  ## format, lint, types, import floors, security, workflow lint
 	ruff format --check .
@@ -106,7 +112,7 @@ check-results: study  ## compare the default study, run here, with the published
 	python docs/copy_results.py --check
 
 schema: setup  ## write config/schema.json for editors
-	python -m bam.schema > config/schema.json
+	python -m bam.schema > .schema.json && mv .schema.json config/schema.json
 
 lock: setup  ## resolve requirements.lock anew (add ARGS=--upgrade to move versions)
 	$(BIN)/python -m pip install --quiet uv

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bam.data.sources import read_sources
 from bam.errors import ConfigError, DataError, RunError
 from bam.export import export
 from bam.exported import SCHEMA as MODEL_SCHEMA
 from bam.files import read_json
+from bam.graph import SOURCES
 from bam.layout import INPUT_FILES, Layout
 from bam.pipeline import files_of
 from bam.plan import Plan
@@ -111,7 +113,7 @@ def _models(jobs: Sequence[Job]) -> None:
         chosen = _model(job)
         if chosen and _has_weights(job) and not _is_exported(job):
             choice = {key: chosen[key] for key in ("dataset", "method", "rule", "seed")}
-            export(job.plan, job.layout, **choice, out=job.layout.model)
+            export(job.plan, job.layout, read_sources(SOURCES), **choice, out=job.layout.model)
 
 
 def _describe(jobs: Sequence[Job]) -> None:

@@ -96,16 +96,27 @@ def spec(
 
 def status(
     config: Config,
+    watch: Annotated[float, typer.Option(help="Say it again every so many seconds, until Ctrl-C; 0: once.", min=0)] = 0,
     results: StudyResults = None,
     data: options.Data = Path("data"),
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
-    """Say how far a study is: done of total for each step, failed runs, tails of failed logs."""
+    """Say how far a study is: done, running, failed, time left, and the tails of failed logs."""
+    import time
+
+    from rich.console import Console
+
     from bam.layout import Layout
     from bam.status import status as step
 
     made = options.read_plan(config, sources)
-    typer.echo(step(made, Layout(data, results or Path("results") / made.study.name)))
+    layout = Layout(data, results or Path("results") / made.study.name)
+    typer.echo(step(made, layout))
+    while watch:
+        time.sleep(watch)
+        text = step(made, layout)
+        Console().clear()  # nothing where output is no terminal
+        typer.echo(text)
 
 
 def show(

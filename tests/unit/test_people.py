@@ -1,6 +1,7 @@
 """The verbs for people: what they print, and how a mistake ends."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -301,13 +302,55 @@ def test_status_counts_what_is_there_and_names_failed_runs_and_logs(tmp_path: Pa
     (logs / "bug.log").write_text("Traceback (most recent call last):\n  ...\nKeyError: 1\n")
     lines = status(plan, layout).splitlines()
     assert lines[0] == "prepared data        2 of 2"
-    assert lines[1] == "stage 1              1 of 4"
+    assert lines[1] == "stage 1              1 of 4: 3 waiting"
     assert f"failed: {name}: {why}" in lines
     assert [line for line in lines if line.startswith("log ")] == [f"log {logs}/bad.log:", f"log {logs}/bug.log:"]
     assert lines[lines.index(f"log {logs}/bad.log:") + 1 :][:5] == [
         *(f"  line {k}" for k in range(5, 9)),
         "  bam: val.npz: is missing",
     ]
+
+
+def test_status_tells_running_failed_and_stopped_trainings_apart_and_says_how_long_the_rest_takes(tmp_path: Path):
+    plan, layout = toy.plan(), Layout(tmp_path / "data", tmp_path / "results")
+    names = list(plan.stage1)
+    for name in names:
+        (layout.results / "logs" / f"{name}.log").parent.mkdir(parents=True, exist_ok=True)
+    done, running, broken, stopped = (layout.results / "logs" / f"{name}.log" for name in names)
+    for log, text in (
+        (done, ""),
+        (running, ""),
+        (broken, "bam: no space left\n"),
+        (stopped, "stage 1: 1 of 9, 7 s left\n"),
+    ):
+        log.write_text(text)
+    os.utime(stopped, (1.0e9, 1.0e9))
+    folder = layout.predictions(names[0])
+    folder.mkdir(parents=True)
+    (folder / "record.json").write_text("{}")
+    (folder / "timing.json").write_text('{"wall_s": 30.0}')
+    lines = status(plan, layout).splitlines()
+    assert lines[1] == "stage 1              1 of 4: 1 running, 1 failed, 1 stopped"
+    assert lines[2] == "final trainings      0 of 12"
+    # Nothing is known of final trainings yet, so all 15 that are left are taken to be a stage 1 of 30 s.
+    assert lines[5] == "time left        about 8 min of training, one after another"
+    assert lines[6:] == [f"log {broken}:", "  bam: no space left"]
+
+    running.write_text("stage 1: 3 of 9, 10 s left\nstage 1: 6 of 9, 5 s left\n")
+    (layout.results / "logs" / "stage2").mkdir()
+    final = [name for name in plan.trainings if name.startswith("stage2/")]
+    for name in final[:2]:
+        (layout.results / "logs" / f"{name}.log").write_text("stage 2: 3 of 9, 20 s left\n")
+    # 5 + 30 + 30 for stage 1, 20 + 20 for the two that say so, and the mean of these five for the other ten.
+    assert status(plan, layout).splitlines()[5] == (
+        "time left        about 5 min of training, one after another; 2 min with 3 at a time as now"
+    )
+
+    # A state to go on from, left beside the outputs a moment ago, is a sign of life too.
+    state = layout.weights(names[3])
+    state.mkdir(parents=True)
+    (state / "state").write_text("")
+    assert "1 stopped" not in status(plan, layout)
 
 
 # The command itself

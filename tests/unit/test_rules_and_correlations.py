@@ -118,6 +118,33 @@ def test_regret_along_sweeps_is_paired_within_each_value(tmp_path):
         assert (row["ci95_low"], row["ci95_high"]) == pytest.approx(interval(differences))
 
 
+def test_regret_along_a_sweep_marks_a_mean_over_fewer_seeds_and_names_what_is_left_out(tmp_path):
+    content = study_content()
+    content["analyses"] = {"part": {"axis": "validation_size", "values": [20, 30]}}
+    plan = make_plan(check_study(content, "tiny.yaml"), SOURCES)
+    layout = Layout(tmp_path / "data", tmp_path / "results")
+    for arm in plan.arms[1:]:
+        for choice in arm.choices():
+            write_evaluation(layout, arm.name, choice, dict.fromkeys(SEEDS, 0.8))
+    complete = sweep_regret_table(plan, layout)
+    assert not any("†" in note for note in complete.notes)
+    assert not any("†" in str(cell) for cell in complete.shown.to_numpy().ravel())
+
+    arm = plan.arms[1].name
+    write_evaluation(layout, arm, ("toy", "bam", "last"), {seed: 0.7 for seed in SEEDS if seed != 1})
+    for choice in plan.arms[1].choices():
+        if choice[1] == "erm":
+            write_evaluation(layout, arm, choice, {})
+    made = sweep_regret_table(plan, layout)
+    row = the_row(made.frame, value="20", method="bam", selection="last")
+    assert (row["mean"], row["n_seeds"]) == (pytest.approx(0.1), len(SEEDS) - 1)
+    shown = the_row(made.shown, Value="20", Method="BAM")
+    assert shown["last epoch"] == "10.0 †"
+    assert [note for note in made.notes if "no value for seed 1" in note and "last epoch" in note and "20" in note]
+    assert [note for note in made.notes if "ERM" in note and "every setting has a failed seed" in note]
+    assert made.frame.query("method == 'erm'")["value"].unique().tolist() == ["30"]
+
+
 def test_a_regret_of_just_one_point_is_within_one(tree):  # noqa: F811
     plan, layout = tree
     for method in ("erm", "bam"):

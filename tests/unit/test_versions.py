@@ -5,14 +5,9 @@ import tomllib
 from pathlib import Path
 
 import yaml
+from conda_names import PIP_NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
-CONDA_NAMES = {
-    "huggingface_hub": "huggingface-hub",
-    "pytorch": "torch",
-    "matplotlib-base": "matplotlib",
-    "snakemake-minimal": "snakemake",
-}
 
 
 def locked() -> dict[str, str]:
@@ -34,13 +29,26 @@ def test_the_lock_names_no_cuda_package_so_that_a_cpu_build_needs_none():
     assert not [name for name in locked() if name.startswith(("nvidia", "cuda", "triton"))]
 
 
-def test_the_conda_environment_has_the_locked_versions_of_every_runtime_dependency():
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
-    versions = dict(entry.split("=") for entry in environment["dependencies"] if isinstance(entry, str))
+def conda_environment() -> list:
+    return yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+
+
+def test_the_conda_environment_has_the_locked_versions_of_every_dependency_of_a_study():
+    versions = dict(entry.split("=") for entry in conda_environment())
     assert versions.pop("python") in {"3.11", "3.12", "3.13"}
-    versions = {CONDA_NAMES.get(name, name): version for name, version in versions.items()}
+    versions = {PIP_NAMES.get(name, name): version for name, version in versions.items()}
     lock = locked()
     assert versions == {name: lock[name] for name in versions}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    runtime = {re.match(r"[A-Za-z0-9_.-]+", entry)[0].lower() for entry in project["project"]["dependencies"]}
-    assert set(versions) == runtime
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [
+        *project["dependencies"],
+        *project["optional-dependencies"]["cluster"],
+        *project["optional-dependencies"]["s3"],
+    ]
+    # With `--logger bam`, which the Makefile's verbs use.
+    wanted.append("snakemake-logger-plugin-rich")
+    assert set(versions) == {re.match(r"[A-Za-z0-9_.-]+", entry)[0].lower() for entry in wanted}
+
+
+def test_the_conda_environment_installs_no_checkout_of_this_repository():
+    assert all(isinstance(entry, str) and "-e" not in entry.split() for entry in conda_environment())

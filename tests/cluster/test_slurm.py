@@ -1,0 +1,90 @@
+"""The quick study on a real one-node SLURM: success, failure, a cancelled job, a killed head process."""
+
+import shutil
+import signal
+import time
+
+import pytest
+from sandbox import DEADLINE_S, HOLD, RUNS, TABLE, WAIT_FOR_STAGE1, waited_for
+
+pytestmark = pytest.mark.cluster
+WITH_ACCOUNTING = pytest.mark.parametrize("cluster", ["dbd"], indirect=True)
+
+
+def test_the_study_runs_from_nothing_to_its_table_in_three_submissions(study):
+    shutil.rmtree(study.folder / "data")
+    before = len(study.cluster.jobs())
+    begun = time.monotonic()
+    text = study.run(TABLE)
+    print(f"from nothing to the table: {time.monotonic() - begun:.0f} s")
+    assert len(study.cluster.jobs()) - before == 3, text
+    assert (study.folder / TABLE).read_text().count("\n") == 1 + 2 * 3
+    assert "Nothing to be done" in study.run(TABLE)
+
+
+def test_a_killed_head_process_is_replaced_without_a_job_beside_its_orphan(study):
+    study.edit("bam/steps/train.py", HOLD)
+    (study.folder / "hold").touch()
+    first = study.start(RUNS)
+    [orphan] = waited_for(study.started, "the first training begins")
+    second = study.start(RUNS)
+    assert second.wait(60) == 2
+    assert "a Snakemake is running in" in study.printed()
+    first.send_signal(signal.SIGKILL)
+    first.wait(10)
+    assert study.cluster.jobs("running").get(orphan) == "RUNNING"
+
+    third = study.start(RUNS)
+    waited_for(lambda: len(study.started()) == 2, "the training begins again")
+    assert "cancelling 1 jobs that an earlier run left" in study.printed()
+    assert study.cluster.jobs()[orphan] == "CANCELLED"
+    study.release()
+    assert third.wait(DEADLINE_S) == 0, study.printed()
+    assert len(list(study.folder.glob("results/digits_quick/predictions/train/*/val.npz"))) == 1
+
+
+def test_a_requeued_job_is_waited_for(study):
+    study.edit("bam/steps/train.py", HOLD)
+    (study.folder / "hold").touch()
+    head = study.start(RUNS)
+    [job] = waited_for(study.started, "the training begins")
+    study.cluster.call("scontrol", "requeue", job)
+    waited_for(lambda: study.cluster.jobs().get(job) == "PENDING", "the job is back in the queue")
+    study.cluster.call("scontrol", "update", f"JobId={job}", "StartTime=now")  # SLURM holds it back for two minutes
+    again = study.folder / f"started-{job}"
+    waited_for(lambda: again.read_text().count("once") == 2, "the training begins again in the same job")
+    study.release()
+    assert head.wait(DEADLINE_S) == 0, study.printed()
+
+
+@WITH_ACCOUNTING
+def test_a_failing_job_keeps_what_its_group_has_done_and_its_log_is_shown(study):
+    study.write_profile(**{"slurm-status-command": "sacct"})
+    step = study.folder / "bam" / "steps" / "train.py"
+    whole = step.read_text()
+    # ERM fails once stage 1, which runs beside it in the same submission, is done.
+    study.edit("bam/steps/train.py", WAIT_FOR_STAGE1 + '\nraise RuntimeError("the disk of this node is gone")\n')
+    text = study.run(RUNS, expect=1)
+    assert "RuntimeError: the disk of this node is gone" in text
+    done = sorted(path.parts[-3] for path in study.folder.glob("results/digits_quick/predictions/*/*/record.json"))
+    assert done == ["stage1"]
+    step.write_text(whole)
+    text = study.run(RUNS)
+    assert "rule train" in text
+    assert "rule stage1" not in text
+
+
+@WITH_ACCOUNTING
+def test_a_cancelled_job_is_done_by_the_next_call(study):
+    study.write_profile(**{"group-components": ["data=10", "cells=1", "analysis=100"]})
+    study.edit("bam/steps/train.py", HOLD)
+    (study.folder / "hold").touch()
+    head = study.start(RUNS)
+    [job] = waited_for(study.started, "the training begins")
+    study.cluster.call("scancel", job)
+    assert head.wait(DEADLINE_S) == 1
+    assert "CANCELLED" in study.printed()
+    study.release()
+    text = study.run(RUNS)
+    assert "rule train" in text
+    assert "rule stage1" not in text
