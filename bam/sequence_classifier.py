@@ -64,7 +64,7 @@ def load_pretrained(network: Any, folder: Path) -> None:
     prefix = network.base_model_prefix
     body: nn.Module = getattr(network, prefix)
     try:
-        loaded, report = AutoModel.from_pretrained(
+        loaded, report = AutoModel.from_pretrained(  # nosec B615: from a local folder
             str(folder), local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:

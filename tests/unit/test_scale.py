@@ -54,7 +54,7 @@ def test_2000_runs_are_planned_in_proportion_to_500():
     ask_everything(10)  # imports and digests of code, once for all
     few = min(seconds(lambda: ask_everything(25)) for _ in range(2))
     many = seconds(lambda: ask_everything(100))
-    print(f"500 runs {few:.2f} s, 2,000 runs {many:.2f} s")  # noqa: T201
+    print(f"500 runs {few:.2f} s, 2,000 runs {many:.2f} s")
     assert len(ask_everything(100)[0].plan.trainings) == 2000
     assert many / few < 12
 
