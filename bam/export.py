@@ -60,18 +60,7 @@ def export(  # noqa: PLR0913  (what names one model)
     from bam.training.state import load_tensors, save_tensors
 
     chosen = _chosen(plan, layout, dataset=dataset, method=method, rule=rule, seed=seed)
-    if chosen["run"] not in plan.trainings:
-        raise RunError(f"{chosen['run']}: was chosen by another config or other code; run the study again")
-    run = plan.trainings[chosen["run"]]
-    path = layout.weights(run.name) / f"{rule}.safetensors"
-    if not path.exists():
-        raise RunError(
-            f"{path}: is missing; bring it back with `bam pull --weights`, or delete "
-            f"{layout.predictions(run.name)} and run the study again"
-        )
-    record = layout.predictions(run.name) / "record.json"
-    if record.exists():
-        check_recorded(path, record, f"weights/{rule}")
+    run, path = _weights(chosen, plan, layout, rule)
     manifest = read_manifest(layout.prepared(run.dataset.data_id))
     description = {
         **_network(run, manifest, layout),
@@ -90,6 +79,23 @@ def export(  # noqa: PLR0913  (what names one model)
         write_onnx(model, out)
     scores = _accuracies(layout.evaluation("main", dataset, method, rule), seed)
     write_text(out / "README.md", card(description, scores, onnx_layout(model) if with_onnx else ""))
+
+
+def _weights(chosen: Mapping[str, Any], plan: Plan, layout: Layout, rule: str) -> tuple[Run, Path]:
+    """Return the chosen run and its weights, checked against its record."""
+    if chosen["run"] not in plan.trainings:
+        raise RunError(f"{chosen['run']}: was chosen by another config or other code; run the study again")
+    run = plan.trainings[chosen["run"]]
+    path = layout.weights(run.name) / f"{rule}.safetensors"
+    if not path.exists():
+        raise RunError(
+            f"{path}: is missing; bring it back with `bam pull --weights`, or delete "
+            f"{layout.predictions(run.name)} and run the study again"
+        )
+    record = layout.predictions(run.name) / "record.json"
+    if record.exists():
+        check_recorded(path, record, f"weights/{rule}")
+    return run, path
 
 
 def _network(run: Run, manifest: Manifest, layout: Layout) -> dict[str, Any]:

@@ -121,30 +121,32 @@ def needed_objects(lock: Path, artifacts: Path) -> Iterator[str]:
         If the list of a folder's files is damaged.
     """
     stages: Mapping[str, Any] = (read_yaml(lock) or {}).get("stages", {})
-    for stage in stages.values():
-        for out in stage.get("outs", []):
-            md5: str = out.get("md5", "")
-            yield md5
-            listing = object_path(md5, artifacts)
-            if md5.endswith(".dir") and listing.exists():
-                try:
-                    yield from (entry["md5"] for entry in json.loads(listing.read_text()))
-                except (ValueError, KeyError, TypeError) as error:
-                    raise DataError(f"{listing}: is corrupt ({error}); get it back with git") from error
+    for out in (out for stage in stages.values() for out in stage.get("outs", [])):
+        md5: str = out.get("md5", "")
+        yield md5
+        listing = object_path(md5, artifacts)
+        if md5.endswith(".dir") and listing.exists():
+            yield from (entry["md5"] for entry in _listed(listing))
+
+
+def _listed(listing: Path) -> list[dict[str, str]]:
+    """Return the files of a folder: their `md5` and `relpath`."""
+    try:
+        return [{"md5": entry["md5"], "relpath": entry["relpath"]} for entry in json.loads(listing.read_text())]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{listing}: is corrupt ({error}); get it back with git") from error
 
 
 def lacking(names: Collection[str], lock: Path = LOCK, artifacts: Path = ARTIFACTS) -> Iterator[str]:
     """Yield the files of the named stages of `dvc.lock` that the remote inside the repository lacks."""
     stages: Mapping[str, Any] = (read_yaml(lock) or {}).get("stages", {}) if lock.exists() else {}
-    for name in names:
-        for out in stages.get(name, {}).get("outs", []):
-            listing = object_path(out["md5"], artifacts)
-            if not listing.exists():
-                yield out["path"]
-            elif out["md5"].endswith(".dir"):
-                for entry in json.loads(listing.read_text()):
-                    if not object_path(entry["md5"], artifacts).exists():
-                        yield f"{out['path']}/{entry['relpath']}"
+    for out in (out for name in names for out in stages.get(name, {}).get("outs", [])):
+        listing = object_path(out["md5"], artifacts)
+        if not listing.exists():
+            yield out["path"]
+        elif out["md5"].endswith(".dir"):
+            lost = (entry for entry in _listed(listing) if not object_path(entry["md5"], artifacts).exists())
+            yield from (f"{out['path']}/{entry['relpath']}" for entry in lost)
 
 
 def object_path(md5: str, artifacts: Path = ARTIFACTS) -> Path:

@@ -16,6 +16,7 @@ from bam.errors import ConfigError
 from bam.grid import axes, expand
 from bam.recipe import Recipe
 from bam.selection import RULES
+from bam.study_checks import check_lists, check_once, check_validation_size
 from bam.study_file import NAME, PER_SEED, Scalar, StudyFile
 from bam.yaml_files import read_layers
 
@@ -133,14 +134,14 @@ def parse_study(content: Any, source: str) -> Study:
         for name in names:
             if not NAME.fullmatch(name):
                 raise ConfigError(f"{source}: {where}: {name!r} is not allowed: use letters, digits and _")
-    _check_lists(file, source)
+    check_lists(file, source)
     without_groups = []
     for name, entry in file.datasets.items():
         kind = _named(entry, "kind", f"{source}: datasets.{name}")
         module = catalogue.load("kind", kind, f"{source}: datasets.{name}.kind")
         settings = validated(module.Settings, _seeded(entry, 0), f"{source}: datasets.{name}")
         sizes: Sizes = module.sizes(settings)
-        _check_validation_size(file, name, sizes.n_examples["val"], source)
+        check_validation_size(file, name, sizes.n_examples["val"], source)
         without_groups += [] if sizes.has_groups else [name]
     model = _named(file.model, "name", f"{source}: model")
     validated(catalogue.load("model", model, f"{source}: model.name").Settings, file.model, f"{source}: model")
@@ -226,7 +227,7 @@ def _settings(method: str, entry: dict[str, Any], source: str) -> tuple[Setting,
     for key, values in axes(entry, module.Settings).items():
         if not values:
             raise ConfigError(f"{where}.{key}: the list is empty, so there is nothing to run")
-        _check_once(values, f"{where}.{key}")
+        check_once(values, f"{where}.{key}")
     points = expand(entry, module.Settings)
     return tuple(Setting(varied, validated(module.Settings, p, where).recipe()) for varied, p in points)
 
@@ -242,51 +243,6 @@ def _named(entry: dict[str, Any], key: str, where: str) -> str:
     if not isinstance(entry[key], str):
         raise ConfigError(f"{where}.{key}: {entry[key]!r} is not allowed: expected a name")
     return str(entry[key])
-
-
-def _check_lists(file: StudyFile, source: str) -> None:
-    for key, names, known in (
-        ("selection", file.selection, list(RULES)),
-        ("keep_weights", file.keep_weights, catalogue.names("rule")),
-    ):
-        for name in names:
-            if name not in known:
-                raise ConfigError(
-                    f"{source}: {key}: there is no {name!r}{suggestion(name, known)}; there is {', '.join(known)}"
-                )
-    lists: dict[str, Sequence[Any]] = {
-        "seeds": file.seeds,
-        "selection": file.selection,
-        "keep_weights": file.keep_weights,
-    }
-    for key, values in lists.items():
-        _check_once(values, f"{source}: {key}")
-    for name, analysis in file.analyses.items():
-        _check_once(analysis.values, f"{source}: analyses.{name}.values")
-        for key in analysis.fixed:
-            if key in (analysis.axis, analysis.across.axis if analysis.across else ""):
-                raise ConfigError(f"{source}: analyses.{name}.fixed.{key}: is an axis of this analysis")
-        if analysis.across is not None:
-            _check_once(analysis.across.values, f"{source}: analyses.{name}.across.values")
-            if analysis.across.axis == analysis.axis:
-                raise ConfigError(f"{source}: analyses.{name}.across.axis: is the first axis too")
-
-
-def _check_once(values: Sequence[Any], where: str) -> None:
-    for k, value in enumerate(values):
-        if value in values[:k]:
-            raise ConfigError(f"{where}: {value!r} stands twice")
-
-
-def _check_validation_size(file: StudyFile, dataset: str, n_val: int, source: str) -> None:
-    if file.validation_size is None:
-        return
-    if file.validation_size > n_val:
-        raise ConfigError(f"{source}: validation_size: {file.validation_size:,} is more than {dataset}'s {n_val:,}")
-    if file.keep_weights:
-        raise ConfigError(
-            f"{source}: validation_size: does not go with keep_weights, whose epochs are chosen on all of validation"
-        )
 
 
 def _check_group_free(file: StudyFile, grids: Mapping[str, Sequence[Setting]], dataset: str, source: str) -> None:

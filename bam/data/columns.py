@@ -69,7 +69,7 @@ def _check_header(path: Path, header: Sequence[str], wanted: Sequence[str]) -> N
 
 
 def _read_csv(path: Path, wanted: Sequence[str]) -> Columns:
-    values: dict[str, list[str]] = {name: [] for name in wanted}
+    rows: list[list[str]] = []
     places: list[int] = []
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -78,25 +78,27 @@ def _read_csv(path: Path, wanted: Sequence[str]) -> Columns:
             if not header:
                 raise DataError(f"{path}: does not begin with a header of column names")
             _check_header(path, header, wanted)
-            positions = {name: header.index(name) for name in wanted}
-            for row in reader:
-                if not row:
-                    continue
-                if len(row) != len(header):
-                    raise DataError(
-                        f"{path}: line {reader.line_num}: has {len(row)} cells, the header has {len(header)}; "
-                        'put texts that hold a comma or a line break in quotes ("), with "" for a quote'
-                    )
-                for name, position in positions.items():
-                    values[name].append(row[position])
+            positions = [header.index(name) for name in wanted]
+            for row in filter(None, reader):
+                _check_width(path, reader.line_num, row, header)
                 places.append(reader.line_num)
+                rows.append([row[position] for position in positions])
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: line {_undecodable_line(path)}: is not UTF-8; save the file as UTF-8") from error
     except csv.Error as error:
         raise DataError(f"{path}: line {reader.line_num}: is not CSV ({error})") from error
+    values = {name: [row[k] for row in rows] for k, name in enumerate(wanted)}
     return Columns(path, values, places, "line")
+
+
+def _check_width(path: Path, line: int, row: Sequence[str], header: Sequence[str]) -> None:
+    if len(row) != len(header):
+        raise DataError(
+            f"{path}: line {line}: has {len(row)} cells, the header has {len(header)}; "
+            'put texts that hold a comma or a line break in quotes ("), with "" for a quote'
+        )
 
 
 def _undecodable_line(path: Path) -> int:

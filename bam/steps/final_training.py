@@ -110,21 +110,33 @@ def train_and_predict(  # noqa: PLR0913  (what one-stage and two-stage methods e
     history = History(open_labels(prepared, manifest, "val"), manifest.n_classes)
     resumption = Resumption(files.resume, spec, trainer, history, meter)
     first = resumption.load() or 1
-    total = 0 if failed else spec.training.epochs + 1 - first
-    running = epochs(trainer, spec.training.epochs, first, resumption)
-    try:
-        with resumption.listening():
-            for epoch, loss in meter.epochs(running, total, "training"):
-                with meter.evaluation.running():
-                    _predict(history, trainer, epoch, loss, inputs, spec)
-    except DivergedError as error:
-        failed = f"training stopped: {error}"
-        logger.warning(failed)
+    failed = failed or _train(trainer, history, resumption, first, spec, inputs)
     files.record.unlink(missing_ok=True)  # of an earlier run whose files are not all there
     _write(history, trainer, inputs, files, failed)
     write_record(files.record, spec, device, files.outputs(), evaluation_batch(inputs["val"]))
     write_timing(files.timing, meter, n_visited=len(trainer.order(1)) * len(history.epochs))
     resumption.remove()
+
+
+def _train(
+    trainer: Trainer,
+    history: History,
+    resumption: Resumption,
+    first: int,
+    spec: RunSpec,
+    inputs: Mapping[Split, Inputs],
+) -> str:
+    """Train from a first epoch on, predicting after each; return why it stopped early, or an empty text."""
+    last, meter = spec.training.epochs, resumption.meter
+    running = epochs(trainer, last, first, resumption)
+    try:
+        with resumption.listening():
+            for epoch, loss in meter.epochs(running, last + 1 - first, "training"):
+                _predict(history, trainer, epoch, loss, inputs, spec, meter)
+    except DivergedError as error:
+        logger.warning("training stopped: %s", error)
+        return f"training stopped: {error}"
+    return ""
 
 
 def _check_lengths(extras: Extras, n_examples: int) -> None:
@@ -142,10 +154,17 @@ def _start(
     return model
 
 
-def _predict(
-    history: History, trainer: Trainer, epoch: int, loss: float, inputs: Mapping[Split, Inputs], spec: RunSpec
+def _predict(  # noqa: PLR0913  (what an epoch leaves)
+    history: History,
+    trainer: Trainer,
+    epoch: int,
+    loss: float,
+    inputs: Mapping[Split, Inputs],
+    spec: RunSpec,
+    meter: Meter,
 ) -> None:
-    val, test = (predict_logits(trainer.model, inputs[split], spec.precision) for split in ("val", "test"))
+    with meter.evaluation.running():
+        val, test = (predict_logits(trainer.model, inputs[split], spec.precision) for split in ("val", "test"))
     history.epochs.append(epoch)
     history.losses.append(loss)
     history.val.append(classes_of(val))

@@ -69,7 +69,7 @@ class Resumption:
 
     def __init__(self, path: Path, spec: RunSpec, trainer: Trainer, kept: Kept, meter: Meter) -> None:
         self.path = path
-        self._spec, self._trainer, self._kept, self._meter = spec, trainer, kept, meter
+        self._spec, self._trainer, self._kept, self.meter = spec, trainer, kept, meter
         self._identity = {"id": spec.id, "device": trainer.labels_n.device.type, "versions": versions()}
         self._interval_s = _interval_s()
         self._due = time.monotonic() + self._interval_s
@@ -125,7 +125,7 @@ class Resumption:
         else:
             trainer.objective.load(objective)
         self._kept.load(_below("kept", tensors))
-        self._meter.add(progress["spent"])
+        self.meter.add(progress["spent"])
         losses = list(tensors["losses"].to(trainer.labels_n.device).unbind()) if progress["n_steps"] else []
         self._position = Position(progress["epoch"], losses, progress["loss"])
         self._random = _below("random", tensors)
@@ -214,7 +214,7 @@ class Resumption:
                 "epoch": position.epoch,
                 "n_steps": len(position.losses),
                 "loss": position.loss,
-                "spent": self._meter.so_far(),
+                "spent": self.meter.so_far(),
             }
         )
         is_saved = True

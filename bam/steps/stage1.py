@@ -106,17 +106,8 @@ def stage1(
         if previous is not None:
             snapshots.done, failed = _continue(trainer, previous, snapshots, spec)
         first = snapshots.done + 1
-    total = 0 if failed else spec.training.epochs + 1 - first
     n_visited = 0 if failed else len(labels) * (spec.training.epochs - snapshots.done)
-    running = epochs(trainer, spec.training.epochs, first, resumption)
-    try:
-        with resumption.listening():
-            for epoch, loss in meter.epochs(running, total, "stage 1"):
-                if epoch in spec.training.watch_epochs or epoch == spec.training.epochs:
-                    _keep(snapshots, trainer, epoch, loss, val, meter)
-    except DivergedError as error:
-        failed = f"stage 1 stopped: {error}"
-        logger.warning(failed)
+    failed = failed or _train(trainer, snapshots, resumption, first, spec, val)
     if failed:
         _keep_failed(snapshots, trainer, spec.training.epochs, val)
     files.record.unlink(missing_ok=True)  # of an earlier run whose files are not all there
@@ -127,7 +118,27 @@ def stage1(
     resumption.remove()
 
 
-def _keep(snapshots: Snapshots, trainer: Trainer, epoch: int, loss: float, val: Inputs, meter: Meter) -> None:
+def _train(
+    trainer: Trainer, snapshots: Snapshots, resumption: Resumption, first: int, spec: RunSpec, val: Inputs
+) -> str:
+    """Train from a first epoch on and keep the watched ones; return why it stopped early, or an empty text."""
+    last, meter = spec.training.epochs, resumption.meter
+    running = epochs(trainer, last, first, resumption)
+    try:
+        with resumption.listening():
+            for epoch, loss in meter.epochs(running, last + 1 - first, "stage 1"):
+                _keep(snapshots, trainer, epoch, loss, val, meter, spec)
+    except DivergedError as error:
+        logger.warning("stage 1 stopped: %s", error)
+        return f"stage 1 stopped: {error}"
+    return ""
+
+
+def _keep(  # noqa: PLR0913  (what an epoch leaves)
+    snapshots: Snapshots, trainer: Trainer, epoch: int, loss: float, val: Inputs, meter: Meter, spec: RunSpec
+) -> None:
+    if epoch not in (*spec.training.watch_epochs, spec.training.epochs):
+        return
     with meter.evaluation.running():
         train, validation = (
             classes_of(predict_logits(trainer.model, x, trainer.precision.name)) for x in (trainer.inputs, val)

@@ -117,7 +117,7 @@ def test_lazy_catch_up_over_epochs_with_many_more_rows_than_a_batch(tmp_path):
         np.testing.assert_allclose(state["auxiliary_velocity"].numpy(), plain.v, rtol=0, atol=TOLERANCE)
 
 
-def dropout_model(spec: RunSpec, manifest) -> nn.Module:
+def dropout_model(spec: RunSpec, manifest, pretrained=None) -> nn.Module:
     torch.manual_seed(spec.seed)
     return nn.Sequential(nn.Flatten(), nn.Dropout(0.8), nn.Linear(8, manifest.n_classes))
 
