@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from bam.data.prepared import MANIFEST
 from bam.errors import DataError
-from bam.files import canonical_json, read_json, sha256_file, write_json
+from bam.files import canonical_json, read_json, sha256_file, short_hash, write_json
 from bam.layout import Layout
 from bam.pipeline import files_of, train_run
 from bam.plan import Plan, Run
@@ -84,9 +84,15 @@ def _stored(layout: Layout) -> Iterator[tuple[str, str]]:
         record = read_json(path, is_sealed=False)
         records[str(path.parent.relative_to(layout.results / "predictions"))] = (path.stat().st_mtime, record)
     specs = {name: spec for name, (_, record) in records.items() if (spec := _spec(record)) is not None}
-    by_id = {spec.result_id: spec.model_dump(mode="json") for spec in specs.values()}
+    by_id = {_stored_result_id(records[name][1]): spec.model_dump(mode="json") for name, spec in specs.items()}
     for name in sorted(specs, key=lambda name: records[name][0]):
         yield _fingerprint(specs[name].model_dump(mode="json"), layout, by_id), name
+
+
+def _stored_result_id(record: Any) -> str:
+    """Return `RunSpec.result_id` as it was when the record was written: today's specs may have more fields."""
+    spec = record["spec"]
+    return short_hash({**spec, "training": {**spec["training"], "watch_epochs": []}})
 
 
 def _planned(plan: Plan) -> Mapping[str, Any]:
