@@ -178,6 +178,8 @@ def _link(name: str, old: str, layout: Layout, apart: Layout) -> None:
     for source, target in ((layout.predictions, apart.predictions), (layout.weights, apart.weights)):
         if source(old).exists():
             shutil.copytree(source(old), target(name))
+    for path in apart.predictions(name).glob("*.json"):  # an older one has no checksum of its own
+        write_json(path, read_json(path, is_sealed=False))
 
 
 def _old_path(new: Path, move: Move, apart: Layout, layout: Layout) -> Path:
