@@ -12,7 +12,7 @@ from bam.data.raw import is_folder
 from bam.data.rows import Shapes
 from bam.data.texts import Texts
 from bam.errors import ConfigError, DataError
-from bam.files import read_json, sha256_file
+from bam.files import sha256_file
 
 VOCABULARY, WHOLE, SETTINGS = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
 FILES = (VOCABULARY, WHOLE, SETTINGS)
@@ -198,7 +198,10 @@ def _settings(folder: Path) -> dict[str, object]:
     path = folder / SETTINGS
     if not path.is_file():
         return {}
-    content = read_json(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: cannot be read as JSON ({error}); expected a tokeniser's settings") from error
     if not isinstance(content, dict):
         raise DataError(f"{path}: expected a JSON object, got {json.dumps(content)[:40]}")
     return content

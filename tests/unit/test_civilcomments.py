@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import re
 import tarfile
 from pathlib import Path
 
@@ -157,11 +158,10 @@ def test_one_row_less_than_published_is_refused_with_what_was_expected_and_seen(
     for groups in ("identity_any", "wilds"):
         with pytest.raises(DataError) as error:
             read_examples(fewer, settings(counts="published", groups=groups))
-        lines = str(error.value).splitlines()
-        assert "the groups are not as large as published" in lines[0]
-        assert lines[1].split() == ["split", "group", "expected", "seen"]
-        assert sum("-1" in line.split() for line in lines[2:]) == 1
-        assert len(lines) == 2 + 3 * 4
+        message, differing = str(error.value).split("(a smaller copy is read with `counts: any`): ")
+        assert "the groups are not as large as published" in message
+        found = re.fullmatch(r"(?:train|val|test) '[^']+' has (\d+) of (\d+)", differing)
+        assert found and int(found[1]) == int(found[2]) - 1
 
 
 # Faults

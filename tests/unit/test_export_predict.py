@@ -16,6 +16,7 @@ from bam.data.sources import read_sources
 from bam.errors import ConfigError, DataError
 from bam.export import export
 from bam.exported import load
+from bam.files import write_json
 from bam.layout import Layout
 from bam.model_card import card, plain
 from bam.pipeline import choose_and_score, make_data, run_cells
@@ -189,7 +190,7 @@ def test_weights_of_another_network_are_refused(images, tmp_path: Path):
     other = shutil.copytree(exported, tmp_path / "other")
     about = json.loads((other / "model.json").read_text())
     about["model"]["hidden"] = [9]
-    (other / "model.json").write_text(json.dumps(about))
+    write_json(other / "model.json", about)
     with pytest.raises(DataError, match="holds the weights of another network"):
         load(other, torch.device("cpu"))
 

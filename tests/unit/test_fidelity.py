@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import json
 import math
 from collections import Counter
 from dataclasses import replace
@@ -257,10 +258,15 @@ def test_the_document_takes_the_table_of_every_study_that_was_copied(copy_result
     write_text(tmp_path / "config" / "cmnist_grid.yaml", "study: cmnist_grid\n")
     for part in ("tables/main.md", "tables/fidelity.md", "figures/sweep_T_mu.txt"):
         write_text(tmp_path / "results" / "cmnist_grid" / part, f"content of {part}\n")
+    head = "dataset,method,selection,metric,mean\n"
+    row = "cmnist,bam,class_difference,worst_group_accuracy,0.75\n"
+    write_text(tmp_path / "results" / "cmnist_grid" / "tables/main.csv", head + row)
     assert copy_results.other_studies() == []
     write_text(tmp_path / "results" / "cmnist_grid" / "report.html", "made last\n")
     assert copy_results.other_studies() == ["cmnist_grid"]
     copy_results.copy_study("cmnist_grid")
+    metrics = tmp_path / "docs" / "results" / "cmnist_grid" / "metrics.json"
+    assert json.loads(metrics.read_text()) == {"bam": {"class_difference": 0.75}}
     text = copy_results.fidelity_text(ROWS)
     assert "## cmnist_grid\n\ncontent of tables/fidelity.md\n" in text
     assert "`cmnist_grid`" not in text

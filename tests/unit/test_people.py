@@ -47,6 +47,10 @@ VERBS = (
         "predict",
         "spec",
         "propose",
+        "fixture",
+        "pull",
+        "publish",
+        "prune",
     ),
 )
 
@@ -328,7 +332,7 @@ def test_status_tells_running_failed_and_stopped_trainings_apart_and_says_how_lo
     folder = layout.predictions(names[0])
     folder.mkdir(parents=True)
     (folder / "record.json").write_text("{}")
-    (folder / "timing.json").write_text('{"wall_s": 30.0}')
+    write_json(folder / "timing.json", {"wall_s": 30.0})
     lines = status(plan, layout).splitlines()
     assert lines[1] == "stage 1              1 of 4: 1 running, 1 failed, 1 stopped"
     assert lines[2] == "final trainings      0 of 12"
@@ -436,7 +440,8 @@ MISTAKES = {
     ),
     "half a model": (
         ["predict", "half_a_model", "--inputs", "x.npy", "--out", "o.csv"],
-        "lacks kind, input_shape, class_names, precision, mean, std, pad_id, has_segments, transform; export the model",
+        "lacks weights_sha256, kind, input_shape, class_names, precision, mean, std, pad_id, has_segments, transform; "
+        "export the model",
     ),
     "no model": (["predict", "nowhere", "--inputs", "x.npy", "--out", "o.csv"], "nowhere/model.json: "),
     "unknown method of run": (["run", STUDY, "--method", "bm", "--out", "o"], "has no method 'bm' (did you mean 'bam'"),

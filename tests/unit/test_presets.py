@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-from waited_for import MISSING, reads_presets
 
 from bam import catalogue
 from bam.costing import describe
@@ -26,10 +25,6 @@ SETTINGS = {"waterbirds": 9, "celeba": 6, "multinli": 6, "civilcomments": 6}
 IMAGES, TEXTS = ("waterbirds", "celeba"), ("multinli", "civilcomments")
 CONTROLLED = ("controlled_waterbirds", "controlled_waterbirds_groups", "controlled_waterbirds_classes")
 PRESETS = (*SETTINGS, *CONTROLLED, "variants/civilcomments_wilds")
-
-
-def test_presets_are_still_waited_for():
-    assert MISSING, "everything is there: remove tests/waited_for.py and all that imports it"
 
 
 def preset(name: str) -> Study:
@@ -51,7 +46,6 @@ def only(values: list[object]) -> object:
 # What a preset trains
 
 
-@reads_presets
 @pytest.mark.parametrize("name", SETTINGS)
 def test_five_methods_have_the_same_number_of_settings_and_every_rule_applies(name: str):
     study = preset(name)
@@ -72,7 +66,6 @@ AUTHORS = {
 }
 
 
-@reads_presets
 @pytest.mark.parametrize("method", ["bam", "bam_no_aux"])
 @pytest.mark.parametrize("name", AUTHORS)
 def test_bam_has_the_batches_rates_and_decays_of_the_authors_code(name: str, method: str):
@@ -91,7 +84,6 @@ def test_bam_has_the_batches_rates_and_decays_of_the_authors_code(name: str, met
     assert only([training.start for training in stages[1]]) == "stage1", "One-M"
 
 
-@reads_presets
 def test_the_readme_s_example_is_a_setting_of_the_waterbirds_preset_with_a_t_that_counts_from_one():
     study = preset("waterbirds")
     wanted = {"stage1.epochs": 20 + 1, "stage2.upweight_factor": 140}
@@ -110,7 +102,6 @@ JTT = {
 }
 
 
-@reads_presets
 @pytest.mark.parametrize("name", JTT)
 def test_jtt_s_own_command_is_one_of_its_settings(name: str):
     batch_size, (rate, decay), last, factor, epochs = JTT[name]
@@ -126,7 +117,6 @@ def test_jtt_s_own_command_is_one_of_its_settings(name: str):
     assert only([recipe.final.start for recipe in recipes]) == "fresh"
 
 
-@reads_presets
 @pytest.mark.parametrize("name", SETTINGS)
 def test_group_dro_draws_groups_equally_often_and_its_grid_has_no_adjustment_and_more(name: str):
     trainings = stage(preset(name), "group_dro", 2)
@@ -135,7 +125,6 @@ def test_group_dro_draws_groups_equally_often_and_its_grid_has_no_adjustment_and
     assert {training.objective.adjustment for training in trainings} == {0, 1, 2}
 
 
-@reads_presets
 @pytest.mark.parametrize("name", TEXTS)
 def test_on_text_all_but_stage_1_is_adamw_with_linear_decay_clipping_and_no_decay_of_biases(name: str):
     study = preset(name)
@@ -146,7 +135,6 @@ def test_on_text_all_but_stage_1_is_adamw_with_linear_decay_clipping_and_no_deca
             assert (found["schedule"], found["clip_norm"], found["decay"]) == ("linear", 1.0, "weights"), method
 
 
-@reads_presets
 @pytest.mark.parametrize("name", IMAGES)
 def test_on_images_everything_is_sgd_with_momentum(name: str):
     study = preset(name)
@@ -171,7 +159,6 @@ def sizes_of(study: Study, dataset: str) -> Sizes:
     return module.sizes(module.Settings.model_validate(settings))
 
 
-@reads_presets
 @pytest.mark.parametrize("name", SPLITS)
 def test_the_data_have_the_published_sizes(name: str):
     study = preset(name)
@@ -179,7 +166,6 @@ def test_the_data_have_the_published_sizes(name: str):
     assert tuple(sizes_of(study, dataset).n_examples.values()) == SPLITS[name]
 
 
-@reads_presets
 def test_civilcomments_on_sixteen_groups_trains_and_selects_nothing_that_needs_a_partition():
     study = preset("variants/civilcomments_wilds")
     assert study.file.datasets["civilcomments"]["groups"] == "wilds"
@@ -189,7 +175,6 @@ def test_civilcomments_on_sixteen_groups_trains_and_selects_nothing_that_needs_a
     assert all(study.settings[method] == same[method] for method in study.settings)
 
 
-@reads_presets
 def test_civilcomments_on_sixteen_groups_trains_nothing_that_the_study_on_four_has_not_trained():
     sources = read_sources(CONFIG / "datasets.yaml")
     four, sixteen = (make_plan(preset(name), sources) for name in ("civilcomments", "variants/civilcomments_wilds"))
@@ -200,7 +185,6 @@ def test_civilcomments_on_sixteen_groups_trains_nothing_that_the_study_on_four_h
 # What `bam plan` says
 
 
-@reads_presets
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_head_of_a_preset_quotes_its_plan(name: str, tmp_path: Path):
     path = CONFIG / f"{name}.yaml"
@@ -317,7 +301,6 @@ def test_figures_2_5_and_6_stand_at_the_points_of_sweeps():
     assert [found["100", ""] for found in classes] == [0.75, 0.768, 0.824]
 
 
-@reads_presets
 @pytest.mark.parametrize("name", CONTROLLED)
 def test_every_published_point_of_controlled_waterbirds_is_a_point_of_the_study(name: str):
     plan = make_plan(preset(name), read_sources(CONFIG / "datasets.yaml"))

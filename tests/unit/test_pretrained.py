@@ -14,6 +14,7 @@ from bam.data.fetch import fetch
 from bam.data.hub import download
 from bam.data.sources import FolderSource, RawFile, RawSet, read_sources
 from bam.errors import ConfigError, DataError
+from bam.files import read_json
 from bam.foreign_weights import read_foreign
 from bam.graph import Graph
 from bam.layout import Layout
@@ -228,6 +229,7 @@ def test_the_graph_asks_for_them_until_the_run_is_done(study, tmp_path, monkeypa
     for path in graph.stage1_files(name).all():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
+    graph = Graph(study, "toy.yaml")
     assert graph.pretrained(name) == []
     one_m = next(n for n, run in graph.plan.trainings.items() if run.spec.training.start == "stage1")
     assert graph.pretrained(one_m) == [] and graph.pretrained_options(one_m) == ""
@@ -281,7 +283,7 @@ def test_without_a_published_hash_the_first_contents_are_trusted_and_others_refu
     (tmp_path / "a.bin").write_bytes(b"first")
     raw_set, out = first_trust_set(tmp_path, b"first"), tmp_path / "raw"
     fetch("weights", raw_set, out)
-    assert json.loads((out / "fetched.json").read_text()) == {"a.bin": hashlib.sha256(b"first").hexdigest()}
+    assert read_json(out / "fetched.json") == {"a.bin": hashlib.sha256(b"first").hexdigest()}
     (tmp_path / "a.bin").write_bytes(b"other")
     fetch("weights", raw_set, out)  # what is there is right
     (out / "a.bin").unlink()

@@ -107,7 +107,8 @@ def test_a_missing_stage_2_asks_for_its_own_stage_1_again_and_for_no_other(study
     made = graph(study)
     again = {name for name in (*plan.stage1, *plan.trainings) if not made.is_done(name)}
     assert again == {run.name, run.stage1}
-    assert made.stage1_weights(run.name) == [str(layout.weights(run.stage1) / "model.safetensors")]
+    weights, record = layout.weights(run.stage1) / "model.safetensors", layout.predictions(run.stage1) / "record.json"
+    assert made.stage1_weights(run.name) == [str(weights), str(record)]
 
 
 def test_a_higher_T_goes_on_from_a_lower_one_only_if_its_state_is_here_or_it_trains_too(study):

@@ -80,8 +80,8 @@ def test_a_change_of_one_later_step_is_noticed_too(changed, monkeypatch):
 
     final = bam.pipeline.stage2
 
-    def spoilt(spec, prepared, error_set, weights, files, device, pretrained):
-        final(spec, prepared, error_set, weights, files, device, pretrained)
+    def spoilt(spec, prepared, error_set, weights, files, *others, **named):
+        final(spec, prepared, error_set, weights, files, *others, **named)
         files.test.write_bytes(files.test.read_bytes() + b"x")
 
     monkeypatch.setattr(bam.pipeline, "stage2", spoilt)

@@ -68,7 +68,11 @@ BAD = [
         {"methods__bamm": {}},
         "methods: there is no method 'bamm' (did you mean 'bam'?); there is bam, bam_no_aux, erm, group_dro, jtt",
     ),
-    ({"model__name": "mpl"}, "model.name: there is no model 'mpl' (did you mean 'mlp'?); there is lenet, mlp"),
+    (
+        {"model__name": "mpl"},
+        "model.name: there is no model 'mpl' (did you mean 'mlp'?); there is "
+        "efficientnet_lite, huggingface, lenet, mlp, timm, torchvision",
+    ),
     ({"model": {}}, "model.name: is missing, and has no default"),
     ({"model": {"name": "mlp"}}, "model.hidden: is missing, and has no default"),
     ({"datasets__digits": {"aligned": 0.9}}, "datasets.digits.kind: is missing, and has no default"),

@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 from bam.artifacts import Predictions, write_auxiliary, write_error_set, write_predictions
+from bam.data.examples import Examples, SplitExamples
+from bam.data.prepare import write_prepared
 from bam.data.sources import read_sources
 from bam.errors import ConfigError, DataError
 from bam.files import write_checked_text, write_json, write_text
@@ -129,13 +131,14 @@ def write_data(plan: Plan, layout: Layout) -> None:
     membership = MEMBER[:, None] == np.arange(4)
     counts = tuple(membership.sum(axis=0).tolist())
     scheme = GroupScheme(GROUPS, (False, True, True, False), (), True, dict.fromkeys(("train", "val", "test"), counts))
+    part = SplitExamples(np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1), LABELS, {"color": MEMBER % 2})
+    splits = dict.fromkeys(("train", "val", "test"), part)
+    examples = Examples(splits, ("zero", "one"), ("color", ("red", "green")), frozenset({(0, 1), (1, 0)}))
     for dataset in plan.datasets.values():
         prepared, groups = layout.prepared(dataset.data_id), layout.groups(dataset.groups_id)
-        write_json(prepared / "manifest.json", {"class_names": ["zero", "one"]})
+        write_prepared(examples, {}, prepared)
         write_scheme(groups, scheme)
         for split in ("train", "val", "test"):
-            (prepared / split).mkdir(parents=True, exist_ok=True)
-            np.save(prepared / split / "labels.npy", LABELS)
             truth = LABELS if split == "test" else None
             write_split(groups / f"{split}.csv", SplitGroups({"color": MEMBER % 2}, membership, truth), GROUPS)
 
@@ -218,7 +221,8 @@ def test_a_table_reads_nothing_but_its_inputs_and_repeats_its_bytes(tree, tmp_pa
         table(name, plan, layout)
         root = tmp_path / "only" / name
         timings = [path.with_name("timing.json") for path in inputs(name, plan, layout) if path.name == "val.npz"]
-        for path in [*inputs(name, plan, layout), *(timings if name == "cost" else [])]:
+        checksums = [Path(f"{path}.sha256") for path in inputs(name, plan, layout) if "evaluation" in path.parts]
+        for path in [*inputs(name, plan, layout), *checksums, *(timings if name == "cost" else [])]:
             copy = root / (path.relative_to(tmp_path) if path.is_absolute() else path)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)

@@ -141,6 +141,7 @@ def test_what_a_tokenizer_says_of_its_ids(tmp_path):
         ({"vocab.txt": b"\xff\xfe"}, "vocab.txt: cannot be read"),
         ({"tokenizer.json": b"{}"}, "tokenizer.json: is not a tokeniser"),
         ({"vocab.txt": "\n".join(MINIMAL).encode(), "tokenizer_config.json": b"[]"}, "expected a JSON object"),
+        ({"vocab.txt": "\n".join(MINIMAL).encode(), "tokenizer_config.json": b"{"}, "cannot be read as JSON"),
     ],
 )
 def test_a_folder_without_a_tokenizer_is_refused(files, message, tmp_path):
