@@ -4,6 +4,7 @@ These jobs take seconds, so Snakemake may repeat them by time stamps; the digest
 it notice what a time stamp does not show: a shrunken grid, other groups, other code.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from bam import catalogue
@@ -72,12 +73,12 @@ class AnalysisGraph:
         ]
 
     def table_inputs(self, name: str) -> list[str]:
-        """Return the files that a table reads."""
-        return [str(path) for path in table_step.inputs(name, self.plan, self.layout)]
+        """Return the files that a table reads, and the checksums beside evaluations."""
+        return _with_checksums(table_step.inputs(name, self.plan, self.layout))
 
     def figure_inputs(self, name: str) -> list[str]:
-        """Return the files that a figure reads."""
-        return [str(path) for path in figure_step.inputs(name, self.plan, self.layout)]
+        """Return the files that a figure reads, and the checksums beside evaluations."""
+        return _with_checksums(figure_step.inputs(name, self.plan, self.layout))
 
     def tables(self) -> list[str]:
         """Return every table of the study, in every format."""
@@ -96,3 +97,12 @@ class AnalysisGraph:
     def code(self, module: str) -> str:
         """Return the digest of the code of an analysis step."""
         return digest((module,))
+
+
+def _with_checksums(paths: Iterable[Path]) -> list[str]:
+    found: list[str] = []
+    for path in paths:
+        found.append(str(path))
+        if path.suffix == ".csv" and "evaluation" in path.parts:
+            found.append(f"{path}.sha256")
+    return found
