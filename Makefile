@@ -13,12 +13,14 @@ MNIST := cmnist spuco_mnist dominoes
 ANALYSES := cmnist_grid cmnist_stage1 cmnist_class_difference cmnist_rules cmnist_imbalance cmnist_size
 PAPER := waterbirds celeba multinli civilcomments
 CONTROLLED := controlled_waterbirds controlled_waterbirds_groups controlled_waterbirds_classes
+# A folder of its own, so that no generated archive is ever taken for the real one in data/raw.
+GENERATED := data/generated
 DEVICE ?= cuda
 RUNS_PER_GPU ?= 1
 
 PUBLISHED := config/digits.yaml config/cmnist.yaml
 
-.PHONY: help setup study sweeps mnist analyses paper controlled quick pull publish test test-slow test-faults test-cluster test-conda fuzz audit check format bench docs-results check-results schema lock clean
+.PHONY: help setup study sweeps mnist analyses paper controlled quick fixtures pull publish test test-slow test-faults test-cluster test-conda fuzz audit check format bench docs-results check-results schema lock clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +60,16 @@ controlled: setup  ## Controlled-Waterbirds on a GPU, beside the follow-up repor
 quick: setup  ## a small variant of each study on digits and MNIST, to see that all of them run (under 10 minutes on 2 cores)
 	for study in $(MNIST) dominoes_100 cmnist_star digits $(ANALYSES); do \
 		snakemake --cores $(CORES) --quiet all --configfile config/quick/$$study.yaml || exit 1; done
+
+fixtures: setup  ## the four benchmarks from archives to reports on small generated archives (a few minutes on 2 cores)
+	mkdir -p $(GENERATED) && ln -sfn $(CURDIR)/config $(GENERATED)/config
+	bam fixture waterbirds --scale 0.1 --set side=72 --set contrast=0.8 --out $(GENERATED)/mirror
+	bam fixture celeba --scale 0.003 --set layout=kaggle --set width=72 --out $(GENERATED)/mirror
+	bam fixture multinli --scale 0.002 --out $(GENERATED)/mirror
+	bam fixture civilcomments --scale 0.002 --out $(GENERATED)/mirror
+	for study in $(PAPER); do BAM_MIRROR=$(CURDIR)/$(GENERATED)/mirror snakemake --cores $(CORES) --quiet all \
+		--directory $(GENERATED) --configfile config/quick/$$study.yaml || exit 1; done
+	@bam show $(PAPER:%=$(GENERATED)/results/%_quick)
 
 pull: setup  ## bring published predictions, labels and groups back; then `snakemake -n` plans no training
 	bam pull $(STUDIES)
