@@ -63,7 +63,7 @@ quick: setup  ## a small variant of each study on digits and MNIST, to see that 
 
 fixtures: setup  ## the four benchmarks from archives to reports on small generated archives (a few minutes on 2 cores)
 	mkdir -p $(GENERATED) && ln -sfn $(CURDIR)/config $(GENERATED)/config
-	bam fixture waterbirds --scale 0.1 --set side=72 --set contrast=0.8 --out $(GENERATED)/mirror
+	bam fixture waterbirds --scale 0.1 --set side=72 --set contrast=0.6 --out $(GENERATED)/mirror
 	bam fixture celeba --scale 0.003 --set layout=kaggle --set width=72 --out $(GENERATED)/mirror
 	bam fixture multinli --scale 0.002 --out $(GENERATED)/mirror
 	bam fixture civilcomments --scale 0.002 --out $(GENERATED)/mirror
