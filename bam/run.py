@@ -8,7 +8,7 @@ from rich.table import Table
 
 from bam.catalogue import suggestion
 from bam.data.sources import read_sources
-from bam.errors import ConfigError
+from bam.errors import ConfigError, RunError
 from bam.layout import Layout
 from bam.pipeline import choose_and_score, make_data, make_pretrained, run_cells
 from bam.plan import make_plan
@@ -45,7 +45,13 @@ def named(study: Study, dataset: str | None, method: str) -> str:
 def run(  # noqa: PLR0913  (the options of the verb)
     config: str, *, dataset: str | None, method: str, seed: int, out: Path, data: Path, sources: Path, device: str
 ) -> None:
-    """Train every setting of a method, select by every rule, and print test accuracies in percent."""
+    """Train every setting of a method, select by every rule, and print test accuracies in percent.
+
+    Raises
+    ------
+    RunError
+        If every setting failed.
+    """
     study = restricted(config, dataset, method, seed)
     raw_sets = read_sources(sources)
     plan, layout = make_plan(study, raw_sets), Layout(data, out)
@@ -61,6 +67,11 @@ def run(  # noqa: PLR0913  (the options of the verb)
     for rule in study.rules_for(method):
         with open(choose_and_score(plan.cells, rule, study.file, layout), newline="", encoding="utf-8") as file:
             rows = {row["metric"]: row for row in csv.DictReader(file) if row["metric"] in METRICS}
+        if not rows:
+            raise RunError(
+                f"{study.source}: {method}, seed {seed}: every setting's training stopped before its end, so {rule} has "
+                f"nothing to choose from; try a smaller learning rate or auxiliary coefficient. Records: {out}"
+            )
         values = [f"{100 * float(rows[m]['value']):.1f}" if m in rows else "" for m in METRICS]
         shown.add_row(rule, rows["accuracy"]["setting"], rows["accuracy"]["epoch"], *values)
     console.print(shown)
