@@ -69,7 +69,7 @@ def run(  # noqa: PLR0913  (the options of the verb)
             rows = {row["metric"]: row for row in csv.DictReader(file) if row["metric"] in METRICS}
         if not rows:
             raise RunError(
-                f"{study.source}: {method}, seed {seed}: every setting's training stopped before its end, so {rule} has "
+                f"{study.source}: {method}, seed {seed}: every training stopped before its end, so {rule} has "
                 f"nothing to choose from; try a smaller learning rate or auxiliary coefficient. Records: {out}"
             )
         values = [f"{100 * float(rows[m]['value']):.1f}" if m in rows else "" for m in METRICS]

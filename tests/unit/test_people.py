@@ -20,10 +20,11 @@ from bam.data.annotate import write_groups
 from bam.data.examples import Examples, SplitExamples
 from bam.data.prepare import write_prepared
 from bam.doctor import examine
-from bam.errors import DataError
+from bam.errors import DataError, RunError
 from bam.files import write_json
 from bam.groups import GroupScheme, SplitGroups, write_scheme, write_split
 from bam.layout import Layout
+from bam.run import run
 from bam.schema import study_schema
 from bam.show import show
 from bam.status import status
@@ -495,3 +496,20 @@ def test_debug_adds_the_traceback():
     assert done.returncode != 0
     assert "Traceback (most recent call last)" in done.stderr
     assert "bam.errors.ConfigError: study: is not valid JSON" in done.stderr
+
+
+def test_a_run_whose_every_setting_diverges_is_one_line(tmp_path: Path):
+    content = toy.study_content(methods__erm__optimizer__learning_rate=1.0e30)
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(RunError, match=r"so .* has nothing to choose from; try a smaller") as error:
+        run(
+            str(tmp_path / "study.yaml"),
+            dataset=None,
+            method="erm",
+            seed=0,
+            out=tmp_path / "out",
+            data=tmp_path / "data",
+            sources=ROOT / "config" / "datasets.yaml",
+            device="cpu",
+        )
+    assert "\n" not in str(error.value)
