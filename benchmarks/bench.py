@@ -89,16 +89,12 @@ def main() -> None:
     chosen = [part for part in PARTS if part in (options.parts or PARTS)]
     set_up_torch(1, "cpu")
     console = Console(width=150)
-    by_part: dict[str, list[dict[str, str]]] = {part: [] for part in PARTS}
-    for line in read_lines(options.out):
-        if line["part"] not in chosen:
-            by_part[line["part"]].append(line)
+    lines = [line for line in read_lines(options.out) if line["part"] not in chosen]
     for part in chosen:
         for row in PARTS[part]():
-            by_part[part].append(as_cells(part, row))
             console.print(f"{row.what}: {row.median:.3f}", highlight=False)
-    lines = [line for part in PARTS for line in by_part[part]]
-    write(options.out, lines)
+            lines = sorted([*lines, as_cells(part, row)], key=lambda line: list(PARTS).index(line["part"]))
+            write(options.out, lines)  # row by row, so that an interruption loses one
     show(lines, console)
     console.print(f"written to {options.out}; load {os.getloadavg()[1]:.1f}")
 

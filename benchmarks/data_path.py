@@ -14,9 +14,9 @@ from bam.data.images import resize_then_crop
 from bam.training.inputs import ImageInputs
 from benchmarks.pairs import Row, seconds
 
-SIDE, BATCH_SIZE, N_REPEATS = 224, 64, 9
-N_FILES, FILE_SIZE, QUALITY = 192, (500, 375), 90  # a usual size of Waterbirds' photographs
-N_PREPARED = 1_920
+SIDE, BATCH_SIZE, N_REPEATS = 224, 64, 7
+N_FILES, FILE_SIZE, QUALITY = 128, (500, 375), 90  # a usual size of Waterbirds' photographs
+N_PREPARED = 1_280
 
 
 def data_path() -> Iterator[Row]:

@@ -1,7 +1,7 @@
 """What a job costs beyond its training: a fixed time, the prediction of every epoch, memory.
 
-Each job is `python -m bam train` on the digits, a process of its own, as the rules run it. Seconds on the wall depend on
-what else the machine does; busy ones, on a processor, are what the wall would say of a free machine.
+Each job is `python -m bam train` on the digits, a process of its own, as the rules run it. Seconds on the wall depend
+on what else the machine does; busy ones, on a processor, are what the wall would say of a free machine.
 """
 
 import os

@@ -15,7 +15,7 @@ from benchmarks.pairs import Row, seconds
 from benchmarks.trainers import SGD
 
 MODEL = {"name": "torchvision", "architecture": "resnet50", "pretrained": None}
-SHAPE, BATCH_SIZE, N_REPEATS = (3, 224, 224), 8, 5
+SHAPE, BATCH_SIZE, N_REPEATS = (3, 224, 224), 4, 5
 
 
 def layouts() -> Iterator[Row]:
