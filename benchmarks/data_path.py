@@ -79,7 +79,7 @@ def _prepare(folder: Path, files: list[Path]) -> np.ndarray:
     for k in range(0, N_PREPARED, len(block)):
         written[k : k + len(block)] = block
     written.flush()
-    mapped: np.ndarray = np.load(path, mmap_mode="r")
+    mapped: np.ndarray = np.load(path, mmap_mode="c")
     return mapped
 
 
