@@ -114,8 +114,8 @@ format: setup  ## rewrite files in the project's format
 	ruff check --fix .
 	snakefmt workflow
 
-bench: setup  ## overhead of our loop over a bare one, as a ratio
-	python benchmarks/overhead.py
+bench: setup  ## ratios of our loop, data path, layouts and jobs to bare ones, with spread (about 10 minutes)
+	python -m benchmarks.bench
 
 docs-results: study sweeps  ## copy tables and figures to docs/results/ and the README's table and figure from them
 	python docs/copy_results.py
