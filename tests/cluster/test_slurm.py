@@ -9,16 +9,22 @@ from sandbox import DEADLINE_S, HOLD, RUNS, TABLE, waited_for
 
 pytestmark = pytest.mark.cluster
 WITH_ACCOUNTING = pytest.mark.parametrize("cluster", ["dbd"], indirect=True)
+MINUTES = {"stage1": 10, "error_set": 20, "stage2": 30, "train": 40}
 CELLS_ALONE = ["data=10", "cells=1", "analysis=100"]
 
 
 def test_the_study_runs_from_nothing_to_its_table_in_three_submissions(study):
     shutil.rmtree(study.folder / "data")
+    asked = {rule: {"mem_mb": 300, "runtime": minutes} for rule, minutes in MINUTES.items()}
+    study.write_profile(**{"set-resources": asked})
     before = len(study.cluster.jobs())
     begun = time.monotonic()
     text = study.run(TABLE)
     print(f"from nothing to the table: {time.monotonic() - begun:.0f} s")
     assert len(study.cluster.jobs()) - before == 3, text
+    # Its jobs run one after another: the memory and cores of one, the minutes of all.
+    asked = study.cluster.call("squeue", "--noheader", "--states=all", "--sort=i", "--format=%C %m %l").splitlines()
+    assert asked[before + 1].split() == ["1", "300M", "1:40:00"]
     assert (study.folder / TABLE).read_text().count("\n") == 1 + 2 * 3
     assert "Nothing to be done" in study.run(TABLE)
 

@@ -140,8 +140,8 @@ def test_every_rule_has_a_group_and_every_group_a_size():
 
 
 def test_no_two_groups_wait_for_each_other():
-    # Jobs of one group that depend on each other are always in one submission, whose jobs run in the order of their
-    # dependencies. So submissions could wait in a circle only if the groups did.
+    # Jobs of one group that need each other are always in one submission, which runs them in that order, one after
+    # another. So submissions could wait in a circle only if the groups did.
     groups = dict(entry.split("=") for entry in profile("slurm")["groups"])
     needed_by: dict[str, set[str]] = {group: set() for group in groups.values()}
     edges = rule_graph()
