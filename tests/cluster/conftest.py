@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from sandbox import CONFIG, HERE, Cluster, Study, copy_of_repository
+from sandbox import CONFIG, HERE, SITECUSTOMIZE, Cluster, Study, copy_of_repository
 
 
 @pytest.fixture(scope="module", params=["none"])
@@ -49,6 +49,7 @@ def study(cluster, data, tmp_path):
     """The quick study with its data made; its head processes are ended afterwards."""
     made = Study(copy_of_repository(tmp_path / "study"), cluster)
     shutil.copytree(data, made.folder / "data")
+    (made.folder / "sitecustomize.py").write_text(SITECUSTOMIZE)
     made.write_profile()
     yield made
     (made.folder / "hold").unlink(missing_ok=True)

@@ -27,12 +27,12 @@ while _os.path.exists("hold"):
     _time.sleep(0.1)
 """
 
-WAIT_FOR_STAGE1 = """
-import glob as _glob
-import time as _time
-while not _glob.glob("results/*/predictions/stage1/*/timing.json"):
-    _time.sleep(0.1)
-_time.sleep(2)
+# The SLURM plugin looks after 2, 12, 22, ... seconds; a look every two seconds saves the tests half of their time.
+SITECUSTOMIZE = """
+import sys
+if any("snakemake" in word for word in sys.orig_argv[:3]):
+    from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+    RemoteExecutor.next_seconds_between_status_checks = property(lambda self: 2, lambda self, value: None)
 """
 
 

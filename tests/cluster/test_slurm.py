@@ -5,19 +5,26 @@ import signal
 import time
 
 import pytest
-from sandbox import DEADLINE_S, HOLD, RUNS, TABLE, WAIT_FOR_STAGE1, waited_for
+from sandbox import DEADLINE_S, HOLD, RUNS, TABLE, waited_for
 
 pytestmark = pytest.mark.cluster
 WITH_ACCOUNTING = pytest.mark.parametrize("cluster", ["dbd"], indirect=True)
+MINUTES = {"stage1": 10, "error_set": 20, "stage2": 30, "train": 40}
+CELLS_ALONE = ["data=10", "cells=1", "analysis=100"]
 
 
 def test_the_study_runs_from_nothing_to_its_table_in_three_submissions(study):
     shutil.rmtree(study.folder / "data")
+    asked = {rule: {"mem_mb": 300, "runtime": minutes} for rule, minutes in MINUTES.items()}
+    study.write_profile(**{"set-resources": asked})
     before = len(study.cluster.jobs())
     begun = time.monotonic()
     text = study.run(TABLE)
     print(f"from nothing to the table: {time.monotonic() - begun:.0f} s")
     assert len(study.cluster.jobs()) - before == 3, text
+    # Its jobs run one after another: the memory and cores of one, the minutes of all.
+    asked = study.cluster.call("squeue", "--noheader", "--states=all", "--sort=i", "--format=%C %m %l").splitlines()
+    assert asked[before + 1].split() == ["1", "300M", "1:40:00"]
     assert (study.folder / TABLE).read_text().count("\n") == 1 + 2 * 3
     assert "Nothing to be done" in study.run(TABLE)
 
@@ -57,26 +64,8 @@ def test_a_requeued_job_is_waited_for(study):
     assert head.wait(DEADLINE_S) == 0, study.printed()
 
 
-@WITH_ACCOUNTING
-def test_a_failing_job_keeps_what_its_group_has_done_and_its_log_is_shown(study):
-    study.write_profile(**{"slurm-status-command": "sacct"})
-    step = study.folder / "bam" / "steps" / "train.py"
-    whole = step.read_text()
-    # ERM fails once stage 1, which runs beside it in the same submission, is done.
-    study.edit("bam/steps/train.py", WAIT_FOR_STAGE1 + '\nraise RuntimeError("the disk of this node is gone")\n')
-    text = study.run(RUNS, expect=1)
-    assert "RuntimeError: the disk of this node is gone" in text
-    done = sorted(path.parts[-3] for path in study.folder.glob("results/digits_quick/predictions/*/*/record.json"))
-    assert done == ["stage1"]
-    step.write_text(whole)
-    text = study.run(RUNS)
-    assert "rule train" in text
-    assert "rule stage1" not in text
-
-
-@WITH_ACCOUNTING
 def test_a_cancelled_job_is_done_by_the_next_call(study):
-    study.write_profile(**{"group-components": ["data=10", "cells=1", "analysis=100"]})
+    study.write_profile(**{"group-components": CELLS_ALONE})
     study.edit("bam/steps/train.py", HOLD)
     (study.folder / "hold").touch()
     head = study.start(RUNS)
@@ -88,3 +77,21 @@ def test_a_cancelled_job_is_done_by_the_next_call(study):
     text = study.run(RUNS)
     assert "rule train" in text
     assert "rule stage1" not in text
+
+
+@WITH_ACCOUNTING
+def test_a_failing_job_keeps_what_its_group_has_done_and_its_log_is_shown(study):
+    study.write_profile(**{"slurm-status-command": "sacct", "group-components": CELLS_ALONE})
+    step = study.folder / "bam" / "steps" / "stage2.py"
+    whole = step.read_text()
+    # Stage 2 comes after stage 1 and its error set, in the same submission.
+    study.edit("bam/steps/stage2.py", '\nraise RuntimeError("the disk of this node is gone")\n')
+    text = study.run(RUNS, expect=1)
+    assert "RuntimeError: the disk of this node is gone" in text
+    done = sorted(path.parts[-3] for path in study.folder.glob("results/digits_quick/predictions/*/*/record.json"))
+    assert done == ["stage1", "train"]
+    step.write_text(whole)
+    text = study.run(RUNS)
+    assert "rule stage2" in text
+    assert "rule stage1" not in text
+    assert "rule error_set" not in text

@@ -4,7 +4,9 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -135,3 +137,26 @@ def test_every_rule_has_a_group_and_every_group_a_size():
     groups = dict(entry.split("=") for entry in profile("slurm")["groups"])
     assert set(groups) == rules
     assert {entry.split("=")[0] for entry in profile("slurm")["group-components"]} == set(groups.values())
+
+
+def test_no_two_groups_wait_for_each_other():
+    # Jobs of one group that need each other are always in one submission, which runs them in that order, one after
+    # another. So submissions could wait in a circle only if the groups did.
+    groups = dict(entry.split("=") for entry in profile("slurm")["groups"])
+    needed_by: dict[str, set[str]] = {group: set() for group in groups.values()}
+    edges = rule_graph()
+    assert {rule for edge in edges for rule in edge} == {*groups, "all"}
+    for first, then in edges:
+        if then != "all" and groups[first] != groups[then]:
+            needed_by[groups[then]].add(groups[first])
+    order = list(TopologicalSorter(needed_by).static_order())  # a circle is an error
+    assert order == ["data", "cells", "analysis"]
+
+
+def rule_graph() -> list[tuple[str, str]]:
+    """Return the edges of a study that uses every rule."""
+    command = [sys.executable, "-m", "snakemake", "--rulegraph", "--configfile", "config/waterbirds.yaml"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    text = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    names = dict(re.findall(r'^\s*(\d+)\[label = "(\w+)"', text, re.MULTILINE))
+    return [(names[first], names[then]) for first, then in re.findall(r"(\d+) -> (\d+)", text)]
