@@ -6,6 +6,7 @@ import pickle
 import re
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from bam.artifacts import read_predictions
 from bam.data.prepared import open_inputs, read_manifest
 from bam.errors import BamError, ConfigError
 from bam.graph import Graph
-from bam.predict import _read as read_images
+from bam.predict import _array as read_images
 from bam.study import check_study
 from bam.training.state import load_tensors
 from bam.yaml_files import read_yaml
@@ -91,9 +92,10 @@ def test_a_planted_pickle_is_never_run(prepared, tmp_path):
     trap = np.array([Trap(sprung)], dtype=object)
     np.savez(archive, schema=np.array("bam.predictions/1"), epochs=trap, classes=trap, train_loss=trap, failed=trap)
     path = tmp_path / "file"
+    model = SimpleNamespace(is_text=False, input_shape=(2, 2, 2))
     for content in (pickled, array.getvalue(), archive.getvalue()):
         path.write_bytes(content)
-        for read in (read_predictions, load_tensors, lambda p: read_images(p, (2, 2, 2))):
+        for read in (read_predictions, load_tensors, lambda p: read_images(model, p)):
             with pytest.raises(BamError):
                 read(path)
     (prepared / "train" / "inputs.npy").write_bytes(array.getvalue())
