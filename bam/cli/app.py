@@ -1,17 +1,22 @@
 """The `bam` command: parses, calls one function, and turns mistakes into one line and status 2."""
 
+import errno
 import io
 import logging
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 from typer.main import get_command
 
 from bam import __version__
 from bam.cli import people, pipeline, publishing
-from bam.errors import BamError
+from bam.errors import BamError, RunError
+
+REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
 
 app = typer.Typer(
     name="bam",
@@ -40,6 +45,20 @@ def options(
     """Take the options that stand before the verb."""
 
 
+@contextmanager
+def _one_line_where_a_folder_cannot_be_written() -> Iterator[None]:
+    """Turn what the file system refuses, wherever it does, into one line that names the file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSALS or error.filename is None:
+            raise
+        raise RunError(
+            f"{error.filename}: cannot be written ({error.strerror}); free the disk or make the folder writable, "
+            "then run the same command again: what is finished is kept"
+        ) from error
+
+
 def main() -> None:
     """Run the command line; exit 0 on success, 2 for a user's mistake, 75 after a signal, 1 for a bug of ours."""
     for stream in (sys.stdout, sys.stderr):
@@ -49,7 +68,8 @@ def main() -> None:
     # matplotlib would write its cache below a home folder that cluster nodes may not have.
     os.environ.setdefault("MPLBACKEND", "agg")
     try:
-        get_command(app)()
+        with _one_line_where_a_folder_cannot_be_written():
+            get_command(app)()
     except BamError as error:
         if "--debug" in sys.argv:
             traceback.print_exc()
