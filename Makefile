@@ -20,7 +20,7 @@ RUNS_PER_GPU ?= 1
 
 PUBLISHED := config/digits.yaml config/cmnist.yaml
 
-.PHONY: help setup study sweeps mnist analyses paper controlled quick fixtures pull publish test test-slow test-faults test-cluster test-conda fuzz audit check format bench docs-results check-results schema lock clean
+.PHONY: help setup study sweeps mnist analyses paper controlled quick fixtures pull publish test test-slow test-benchmarks test-faults test-cluster test-conda fuzz audit check format bench docs-results check-results schema lock clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -81,7 +81,10 @@ test: setup  ## fast tests, workflow tests among them (under 10 minutes on 2 cor
 	pytest -n auto -m "not slow and not cluster and not conda"
 
 test-slow: setup  ## the tests left out of `make test`
-	pytest -m slow --ignore tests/faults
+	pytest -m slow --ignore tests/faults --ignore tests/workflow/test_benchmarks.py
+
+test-benchmarks: setup  ## the four benchmarks on generated archives, from a local server to the report (many minutes on 2 cores)
+	pytest tests/workflow/test_benchmarks.py
 
 test-faults: setup  ## kills, full disks, damaged files, hostile names, 1,000 made-up inputs a reader (under 8 minutes on 2 cores)
 	BAM_FUZZ_INPUTS=1000 pytest -n auto tests/faults

@@ -69,6 +69,7 @@ def test_a_folder_of_images_without_groups_goes_from_doctor_to_predict(folder: P
     assert sum(row["predicted"] == row["path"].split("/")[0] for row in found) > 40
 
 
+@pytest.mark.slow
 def test_a_table_of_texts_with_groups_goes_from_doctor_to_predict(folder: Path):
     checkout = check_out(folder / "texts")
     table = own.write_texts(checkout.folder / "mine.csv")
