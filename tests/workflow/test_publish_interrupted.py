@@ -33,22 +33,26 @@ def killed_at(repository: Checkout, words: str, delay_s: float) -> None:
     environment = {**os.environ, "PYTHONPATH": str(repository.folder)}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     command = (sys.executable, "-m", "bam", "publish", "config/small.yaml")
-    with subprocess.Popen(
-        command,
-        cwd=repository.folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    said = repository.folder.parent / "said.txt"
+    with (
+        open(said, "w", encoding="utf-8") as errors,
+        subprocess.Popen(
+            command,
+            cwd=repository.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        ) as process,
+    ):
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith(f"publish: {words}"):
                 time.sleep(delay_s)
                 break
         os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL, f"never said {words}"
+    assert process.returncode == -signal.SIGKILL, f"never said {words}: {said.read_text()[-500:]}"
     # A killed git leaves its lock and says that a person should remove it.
     (repository.folder / ".git" / "index.lock").unlink(missing_ok=True)
 
