@@ -20,6 +20,7 @@ from bam.yaml_files import read_yaml
 
 PUBLISHED = Path("published.yaml")
 LOCK = Path("dvc.lock")
+HALF_WRITTEN = Path(".dvc/tmp/rwlock")
 ARTIFACTS = Path("artifacts")
 LIMIT_BYTES = 10_000_000
 HEADER = (
@@ -78,7 +79,16 @@ def dvc(*arguments: str) -> str:
     RunError
         With DVC's own words, which name what is missing.
     """
-    return _run([sys.executable, "-m", "dvc", *arguments], "dvc")
+    command = [sys.executable, "-m", "dvc", *arguments]
+    try:
+        return _run(command, "dvc")
+    except RunError as error:
+        # A DVC that was killed while it wrote its list of who reads and writes leaves half of it, for which no later
+        # DVC has a way out. Of processes that are no more, the list says nothing worth keeping.
+        if "Unable to read RWLock-file" not in str(error):
+            raise
+        HALF_WRITTEN.unlink(missing_ok=True)
+        return _run(command, "dvc")
 
 
 def git(*arguments: str) -> str:

@@ -213,3 +213,25 @@ def test_dvc_s_lock_names_nothing_that_the_repository_s_remote_lacks():
     there = {path.parent.name + path.name for path in artifacts.glob("files/md5/*/*")}
     assert there <= set(needed_objects(lock, artifacts)), "run `bam publish`: it sweeps"
     assert sum(path.stat().st_size for path in artifacts.rglob("*") if path.is_file()) <= LIMIT_BYTES
+
+
+def test_what_a_killed_dvc_left_half_written_is_put_out_of_the_way_once(tmp_path, monkeypatch):
+    from bam import store
+    from bam.errors import RunError
+
+    monkeypatch.chdir(tmp_path)
+    store.HALF_WRITTEN.parent.mkdir(parents=True)
+    store.HALF_WRITTEN.write_text('{"wri')
+
+    def run(command, name):
+        if store.HALF_WRITTEN.exists():
+            raise RunError("dvc commit: Unable to read RWLock-file '.dvc/tmp/rwlock'. JSON structure is corrupted")
+        return "done"
+
+    monkeypatch.setattr(store, "_run", run)
+    assert store.dvc("commit") == "done"
+    store.HALF_WRITTEN.write_text("{}")
+    monkeypatch.setattr(store, "_run", lambda command, name: (_ for _ in ()).throw(RunError("dvc: is busy")))
+    with pytest.raises(RunError, match="busy"):
+        store.dvc("commit")
+    assert store.HALF_WRITTEN.exists()
