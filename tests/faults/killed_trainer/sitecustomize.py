@@ -11,9 +11,9 @@ import sys
 import threading
 import time
 
-PER_TRAINING = 7
-STEPS = 250
-SECONDS = 0.4
+PER_TRAINING = 8
+STEPS = 100
+SECONDS = 0.15
 
 
 def _die(what: str) -> None:
