@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-import toy
 
 from bam.data.prepared import read_manifest
+from tests import toy
 
 
 @pytest.fixture

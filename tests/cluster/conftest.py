@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from sandbox import CONFIG, HERE, SITECUSTOMIZE, Cluster, Study, copy_of_repository
+
+from tests.cluster.sandbox import CONFIG, HERE, SITECUSTOMIZE, Cluster, Study, copy_of_repository
 
 
 @pytest.fixture(scope="module", params=["none"])

@@ -5,7 +5,8 @@ import signal
 import time
 
 import pytest
-from sandbox import DEADLINE_S, HOLD, RUNS, TABLE, waited_for
+
+from tests.cluster.sandbox import DEADLINE_S, HOLD, RUNS, TABLE, waited_for
 
 pytestmark = pytest.mark.cluster
 WITH_ACCOUNTING = pytest.mark.parametrize("cluster", ["dbd"], indirect=True)

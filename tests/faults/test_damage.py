@@ -5,8 +5,6 @@ import json
 
 import numpy as np
 import pytest
-import toy
-from toy import auxiliary, spec, upweighted
 
 from bam.artifacts import read_auxiliary, read_predictions
 from bam.data.prepared import open_inputs, open_labels, read_labels, read_manifest
@@ -16,6 +14,8 @@ from bam.groups import read_scheme, read_split
 from bam.run_files import Stage1Files
 from bam.steps.stage1 import stage1
 from bam.steps.stage2 import stage2
+from tests import toy
+from tests.toy import auxiliary, spec, upweighted
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-import toy
-from toy import auxiliary, spec
 
 from bam.artifacts import Predictions, write_auxiliary, write_error_set, write_predictions
 from bam.data.annotate import write_groups
@@ -15,6 +13,8 @@ from bam.files import write_checked_text, write_json, write_text
 from bam.run_files import Stage1Files
 from bam.steps.stage1 import stage1
 from bam.training.state import save_tensors
+from tests import toy
+from tests.toy import auxiliary, spec
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import toy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -37,6 +36,7 @@ from bam.run_files import Stage1Files
 from bam.steps.stage1 import _check_continues
 from bam.study import read_study
 from bam.training.state import load_tensors, save_tensors
+from tests import toy
 
 N_INPUTS = int(os.environ.get("BAM_FUZZ_INPUTS", "100"))
 REPOSITORY = Path(__file__).resolve().parents[2]

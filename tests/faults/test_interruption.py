@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from toy import auxiliary, group_dro, spec, training, upweighted
 
 from bam.artifacts import write_error_set
 from bam.errors import InterruptedRunError
@@ -18,6 +17,7 @@ from bam.recipe import AdamW
 from bam.run_files import Stage1Files, TrainFiles
 from bam.steps import final_training, resume, stage1, stage2, train
 from bam.training.state import save_tensors
+from tests.toy import auxiliary, group_dro, spec, training, upweighted
 
 KEEP = {"keep_weights": ("class_difference", "last"), "keep_logits": (1, 2)}
 ADAMW = AdamW(name="adamw", learning_rate=0.01, weight_decay=0.1)

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from checkout import STUDY, check_out
+
+from tests.workflow.checkout import STUDY, check_out
 
 HERE = Path(__file__).parent
 SGD = {"name": "sgd", "learning_rate": 1.0e-2, "momentum": 0.9, "weight_decay": 0.0}

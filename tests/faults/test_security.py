@@ -10,7 +10,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import toy
 
 from bam.artifacts import read_predictions
 from bam.data.prepared import open_inputs, read_manifest
@@ -20,6 +19,7 @@ from bam.predict import _array as read_images
 from bam.study import check_study
 from bam.training.state import load_tensors
 from bam.yaml_files import read_yaml
+from tests import toy
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = sorted(p for part in ("bam", "workflow", "docs") for p in (REPOSITORY / part).rglob("*") if p.is_file())

@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 import pytest
-import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t
@@ -15,6 +14,7 @@ from bam.group_metrics import adjusted_accuracy
 from bam.metrics import accuracy, group_accuracies
 from bam.recipe import RunSpec
 from bam.statistics import of_differences, over_seeds, paired, wilson_interval
+from tests import toy
 
 tables = st.integers(1, 25).flatmap(
     lambda n: st.tuples(*(st.lists(st.integers(0, 3), min_size=n, max_size=n) for _ in range(3)))

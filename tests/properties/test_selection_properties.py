@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import toy
 
 from bam.artifacts import Predictions, read_predictions, write_predictions
 from bam.groups import read_scheme, write_scheme
@@ -14,6 +13,7 @@ from bam.layout import Layout
 from bam.plan import Plan
 from bam.selection import RULES
 from bam.steps.select import select
+from tests import toy
 
 LABEL_ONLY = [name for name, rule in RULES.items() if rule.needs_groups == "none"]
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from bam.steps.train import train
 from bam.training.sampling import build_order
 from bam.training.state import load_tensors
 from bam.upweighting import epoch_index
+from tests import toy
 
 masks = st.lists(st.booleans(), min_size=1, max_size=30).map(np.array)
 

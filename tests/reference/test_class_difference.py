@@ -4,7 +4,6 @@ import itertools
 from fractions import Fraction
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +13,7 @@ from bam.best_epoch import best_epoch
 from bam.evidence import Evidence
 from bam.metrics import class_accuracies, class_difference
 from bam.selection import RULES, Candidate, choose
+from tests import oracles
 
 accuracy_lists = st.sampled_from([2, 3, 5]).flatmap(lambda n: st.lists(st.floats(0, 1), min_size=n, max_size=n))
 

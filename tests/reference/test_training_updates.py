@@ -3,10 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-import oracles
 import pytest
 import torch
-import toy
 from torch import nn
 
 from bam.artifacts import read_auxiliary, read_predictions, write_error_set
@@ -25,6 +23,7 @@ from bam.training.loop import Trainer, epochs
 from bam.training.prediction import predict_logits
 from bam.training.sampling import build_order
 from bam.training.state import load_tensors, save_tensors
+from tests import oracles, toy
 
 TOLERANCE = 1e-6
 CPU = torch.device("cpu")

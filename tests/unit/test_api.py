@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import toy
 from torch import nn
-from toy import SGD
 
 from bam import catalogue
 from bam.api import FittedModel, fit_bam
@@ -23,6 +21,8 @@ from bam.errors import BamError, ConfigError, DataError, RunError
 from bam.layout import Layout
 from bam.pipeline import choose_and_score, run_cells
 from bam.training.prediction import classes_of
+from tests import toy
+from tests.toy import SGD
 
 EXAMPLES = toy.examples(seed=3, sizes={"train": 60, "val": 40, "test": 30})
 STAGE1 = {"auxiliary_coefficient": 3.0, "loss": "squared", "epochs": 2, "batch_size": 8, "optimizer": SGD}

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from serving import served
 
 from bam.data.fetch import fetch
 from bam.data.members import contents_sha256, open_members
@@ -18,6 +17,7 @@ from bam.data.raw import contents_of
 from bam.data.sources import RawFile, RawSet
 from bam.errors import ConfigError, DataError
 from bam.files import read_json
+from tests.serving import served
 
 MEMBERS = {"set/list.csv": b"a,b\n", "set/one/1.jpg": bytes(range(256)), "set/one/2.jpg": b"two" * 1000}
 KINDS = ["tar", "zip"]

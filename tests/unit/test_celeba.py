@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from serving import SOURCES, fetched, prepared, served
 from torchvision import transforms
 
 from bam import fixture
@@ -19,6 +18,7 @@ from bam.data.raw import raw_names
 from bam.data.sources import read_sources
 from bam.errors import ConfigError, DataError
 from bam.files import read_json
+from tests.serving import SOURCES, fetched, prepared, served
 
 SCALE, WIDTH = 0.0005, 44
 LAYOUTS = {"torchvision": "celeba", "kaggle": "celeba-kaggle", "wilds": "celeba-wilds"}

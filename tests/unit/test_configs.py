@@ -3,13 +3,13 @@
 import re
 from pathlib import Path
 
-import own
 import pytest
 
 from bam.errors import ConfigError
 from bam.graph import Graph
 from bam.study import read_study
 from bam.yaml_files import read_layers, read_yaml
+from tests import own
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"

@@ -4,7 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import own
 import pytest
 import yaml
 from PIL import Image
@@ -15,6 +14,7 @@ from bam.data.own_checks import MOST_LISTED, look
 from bam.data.own_settings import OwnSettings
 from bam.doctor import diagnose
 from bam.errors import ConfigError
+from tests import own
 
 
 @pytest.fixture(autouse=True)

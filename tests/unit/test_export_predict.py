@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import own
 import pytest
 import torch
 import yaml
@@ -23,6 +22,7 @@ from bam.pipeline import choose_and_score, make_data, run_cells
 from bam.plan import make_plan
 from bam.predict import predict_file, predict_logits_of
 from bam.study import parse_study
+from tests import own
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY_BERT = {

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.stats import ttest_ind, ttest_ind_from_stats
-from test_tables import PUBLISHED_TEXT, plan_of, the_row, write_choices, write_evaluation
 
 from bam import catalogue
 from bam.errors import ConfigError
@@ -28,6 +27,7 @@ from bam.statistics import Summary, interval_against, welch_interval
 from bam.steps.table import inputs, names
 from bam.tables.fidelity import MARGIN, compare, difference_interval, fidelity_table, verdict
 from bam.tables.words import METHODS, METRICS, OTHER_METHODS
+from tests.unit.test_tables import PUBLISHED_TEXT, plan_of, the_row, write_choices, write_evaluation
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / PUBLISHED

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import toy
 from matplotlib.collections import LineCollection
 
 from bam.data.annotate import write_groups
@@ -24,6 +23,7 @@ from bam.plan import make_plan
 from bam.steps import figure as step
 from bam.study import read_study
 from bam.tables import words
+from tests import toy
 
 ROOT = Path(__file__).resolve().parents[2]
 NASTY = "<b>$x$ 50% _{y}"

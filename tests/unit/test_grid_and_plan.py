@@ -1,12 +1,12 @@
 """What a study expands to, and which edits keep the names of which runs."""
 
 import pytest
-import toy
 
 from bam.grid import expand
 from bam.methods.bam import Settings
 from bam.plan import Plan
 from bam.study import arms, check_study
+from tests import toy
 
 
 def names(plan: Plan) -> set[str]:

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import toy
 
 from bam.data.annotate import write_groups
 from bam.data.examples import SPLITS
@@ -16,6 +15,7 @@ from bam.files import write_json
 from bam.groups import GroupScheme, SplitGroups, partition_ids, read_scheme, read_split, write_scheme, write_split
 from bam.layout import Layout
 from bam.verify import verify
+from tests import toy
 
 NAMES = ("plain", "with, comma", 'with "quotes"', 'both, "x"', "two\nlines")
 

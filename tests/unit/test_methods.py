@@ -1,9 +1,8 @@
 """Which pieces each method puts together."""
 
-import toy
-
 from bam.methods import bam, bam_no_aux, erm, group_dro, jtt
 from bam.recipe import Auxiliary, CrossEntropy, EveryExample, GroupBalanced, GroupDro, Upweighted
+from tests import toy
 
 STAGE1 = {"epochs": 3, "batch_size": 4, "optimizer": toy.SGD}
 STAGE2 = {"epochs": 5, "batch_size": 8, "optimizer": toy.SGD, "upweight_factor": 7}

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import toy
 from safetensors.torch import load_file, save_file
 
 from bam.data.sources import read_sources
@@ -17,6 +16,7 @@ from bam.training.inputs import ImageInputs
 from bam.training.network import Form, network
 from bam.training.prediction import predict_logits
 from bam.training.streams import global_stream
+from tests import toy
 
 ROOT = Path(__file__).parents[2]
 SOURCES = read_sources(ROOT / "config" / "datasets.yaml")

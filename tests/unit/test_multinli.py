@@ -23,7 +23,7 @@ from bam.fixture import write
 from bam.fixture_texts import scaled
 from bam.fixtures.multinli import LEAST
 from bam.groups import partition_ids, read_scheme, read_split
-from tests.served import served
+from tests.serving import served
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = read_sources(ROOT / "config" / "datasets.yaml")

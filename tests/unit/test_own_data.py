@@ -5,7 +5,6 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import own
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given
@@ -28,6 +27,7 @@ from bam.errors import ConfigError, DataError
 from bam.groups import read_scheme, read_split
 from bam.plan import make_plan
 from bam.study import check_study, parse_study
+from tests import own
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import toy
 import yaml
 
 from bam import costing
@@ -29,6 +28,7 @@ from bam.schema import study_schema
 from bam.show import show
 from bam.status import status
 from bam.study_file import StudyFile
+from tests import toy
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = (

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-import toy
 from torch import nn
 
 from bam.training.build import Extras, build_trainer
@@ -11,6 +10,7 @@ from bam.training.inputs import ImageInputs
 from bam.training.loop import Trainer, epochs
 from bam.training.objectives import AuxiliaryObjective
 from bam.training.prediction import predict_logits
+from tests import toy
 
 CPU = torch.device("cpu")
 # bfloat16 keeps 8 bits: a relative error of 2^-8 a product, over a few dozen small steps.

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import toy
 from torch import nn
 
 from bam.data.fetch import fetch
@@ -24,6 +23,7 @@ from bam.pretrained import find, locate
 from bam.steps.pretrained import pretrained
 from bam.study import check_study
 from bam.verify import verify
+from tests import toy
 
 ROOT = Path(__file__).parents[2]
 SOURCES = read_sources(ROOT / "config" / "datasets.yaml")

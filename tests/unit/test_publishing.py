@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import toy
 import yaml
 
 from bam.artifacts import Predictions, write_error_set, write_predictions
@@ -17,6 +16,7 @@ from bam.prune import missing_runs, prune
 from bam.publish import Job, publish
 from bam.pull import targets
 from bam.store import LIMIT_BYTES, Published, needed_objects, object_path, read_published, sweep, write_published
+from tests import toy
 
 ROOT = Path(__file__).resolve().parents[2]
 

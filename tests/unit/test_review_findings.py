@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import toy
 
 from bam.artifacts import read_predictions
 from bam.code_digest import import_closure
@@ -20,6 +19,7 @@ from bam.steps.select import select
 from bam.steps.stage1 import stage1
 from bam.steps.stage2 import stage2
 from bam.steps.train import train
+from tests import toy
 
 
 def test_one_m_without_stage_1_s_weights_is_refused_and_not_run_as_two_m(tmp_path):

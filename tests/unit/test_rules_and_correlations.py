@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import t
-from test_tables import LABELS, study_content, the_row, tree, write_evaluation  # noqa: F401  (tree is a fixture)
 
 from bam.artifacts import Predictions, write_predictions
 from bam.data.sources import read_sources
@@ -23,6 +22,7 @@ from bam.tables.epochs import epochs_table
 from bam.tables.rules import rules_table
 from bam.tables.sweep_regret import sweep_regret_table
 from bam.tables.write import csv_text
+from tests.unit.test_tables import LABELS, study_content, the_row, tree, write_evaluation  # noqa: F401  (tree is a fixture)
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = read_sources(ROOT / "config/datasets.yaml")

@@ -3,12 +3,11 @@
 import time
 from collections.abc import Callable
 
-import toy
-
 from bam.analysis_graph import AnalysisGraph
 from bam.data.sources import read_sources
 from bam.graph import SOURCES, Graph
 from bam.steps import table as table_step
+from tests import toy
 
 SHELL_LIMIT = 128 * 1024  # bytes of one argument of a process on Linux
 

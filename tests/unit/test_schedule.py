@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-import toy
 from torch import nn
 
 from bam.errors import ConfigError
@@ -15,6 +14,7 @@ from bam.training.inputs import ImageInputs
 from bam.training.loop import epochs
 from bam.training.network import Form, network
 from bam.training.optimizers import Optimizer
+from tests import toy
 
 LINEAR = {"schedule": "linear", "clip_norm": 1.0, "decay": "weights"}
 TINY_BERT = {

@@ -4,7 +4,6 @@ import csv
 
 import numpy as np
 import pytest
-import toy
 
 from bam.artifacts import Predictions, read_error_set, read_predictions, write_error_set, write_predictions
 from bam.errors import DataError, RunError
@@ -20,6 +19,7 @@ from bam.steps.stage1 import stage1
 from bam.steps.stage2 import stage2
 from bam.steps.train import train
 from bam.training.build import set_up_torch
+from tests import toy
 
 HUGE = toy.sgd(1e30)
 

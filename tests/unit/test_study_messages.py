@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-import toy
 
 from bam.errors import ConfigError
 from bam.study import check_study, read_study
+from tests import toy
 
 LR = "methods__erm__optimizer__learning_rate"
 MU = "bam.stage2.upweight_factor"

@@ -5,7 +5,8 @@ import tomllib
 from pathlib import Path
 
 import yaml
-from conda_names import PIP_NAMES
+
+from tests.conda_names import PIP_NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from serving import SOURCES, fetched, prepared, served
 from torchvision import transforms
 
 from bam import catalogue, fixture
@@ -23,6 +22,7 @@ from bam.data.waterbird_list import PUBLISHED
 from bam.errors import ConfigError, DataError
 from bam.files import read_json
 from bam.plan import data_set
+from tests.serving import SOURCES, fetched, prepared, served
 
 ROOT_NAME = "waterbird_complete95_forest2water2"
 SETTINGS = {"kind": "waterbirds", "side": 28, "counts": "any"}

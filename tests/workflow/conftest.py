@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from checkout import STUDY, Checkout, check_out
+
+from tests.workflow.checkout import STUDY, Checkout, check_out
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from checkout import REPOSITORY, Checkout
+from tests.workflow.checkout import REPOSITORY, Checkout
 
 PARTS = ("docs", "README.md", "dvc.yaml", "large", ".dvc", ".dvcignore", ".gitattributes", ".gitignore", "artifacts")
 NOTHING = "data: {}\ngroups: {}\nmodels: {}\nstudies: {}\n"

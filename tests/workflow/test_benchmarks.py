@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from checkout import Checkout, check_out
-from served import served
 
 from bam import catalogue, fixture
 from bam.data.examples import SPLITS
 from bam.yaml_files import read_layers
+from tests.serving import served
+from tests.workflow.checkout import Checkout, check_out
 
 pytestmark = pytest.mark.slow
 # Scale and options of each fixture, and what its study is cut down to.

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from checkout import TRAINING, check_out
+
+from tests.workflow.checkout import TRAINING, check_out
 
 pytestmark = pytest.mark.conda
 STANDIN = Path(__file__).resolve().parents[1] / "conda_standin" / "bin"

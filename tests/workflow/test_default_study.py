@@ -1,7 +1,8 @@
 """The default study itself, twice: slow, and left out of `make test`."""
 
 import pytest
-from checkout import check_out
+
+from tests.workflow.checkout import check_out
 
 
 @pytest.mark.slow

@@ -4,10 +4,11 @@ import csv
 import shutil
 from pathlib import Path
 
-import own
 import pytest
 import yaml
-from checkout import Checkout, check_out
+
+from tests import own
+from tests.workflow.checkout import Checkout, check_out
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,18 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from checkout import Checkout
-from publishing import ANALYSIS, an_object, cached, clone, git, make_repository, publish, shuffle_time_stamps
+
+from tests.workflow.checkout import Checkout
+from tests.workflow.publishing import (
+    ANALYSIS,
+    an_object,
+    cached,
+    clone,
+    git,
+    make_repository,
+    publish,
+    shuffle_time_stamps,
+)
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from checkout import Checkout
-from publishing import clone, commit, git, make_repository, publish
 
 from bam.publish import STEPS
+from tests.workflow.checkout import Checkout
+from tests.workflow.publishing import clone, commit, git, make_repository, publish
 
 pytestmark = pytest.mark.slow
 

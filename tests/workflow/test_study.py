@@ -4,7 +4,8 @@ import csv
 import json
 
 import pytest
-from checkout import STUDY, check_out
+
+from tests.workflow.checkout import STUDY, check_out
 
 
 def test_the_study_in_another_folder_has_the_same_tables_and_figures(finished, tmp_path):
