@@ -23,6 +23,7 @@ TITLES = {
     "error_sets": "Error sets",
     "sweeps": "Sweeps",
     "sweep_regret": "Regret of each rule along the sweeps",
+    "sweep_error_sets": "Error sets along sweeps of the data",
     "fidelity": "Fidelity: beside published numbers",
     "epochs": "Every epoch of the chosen settings",
     "correlations": "Criteria and worst-group accuracy over epochs",

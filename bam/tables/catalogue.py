@@ -15,6 +15,7 @@ from bam.tables.error_sets import error_sets_table
 from bam.tables.fidelity import fidelity_table
 from bam.tables.rules import rules_table
 from bam.tables.selected import selected_table
+from bam.tables.sweep_error_sets import sweep_error_sets_table
 from bam.tables.sweep_regret import sweep_regret_table
 
 TABLES: dict[str, Callable[[Plan, Layout], Table]] = {
@@ -27,6 +28,7 @@ TABLES: dict[str, Callable[[Plan, Layout], Table]] = {
     "error_sets": error_sets_table,
     "sweeps": sweeps_table,
     "sweep_regret": sweep_regret_table,
+    "sweep_error_sets": sweep_error_sets_table,
     "fidelity": fidelity_table,
     "epochs": epochs_table,
     "correlations": correlations_table,

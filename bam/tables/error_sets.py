@@ -1,6 +1,7 @@
 """How well the error set stands in for the minority groups, over λ, loss and T."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,15 @@ from bam.tables.inputs import stage1_key
 from bam.tables.truth import Truth
 from bam.tables.words import EMPTY, method_words, number, percent
 
-FAMILY = ["dataset", "method", "lambda", "stage1_loss", "T"]
+HEADERS = {"dataset": "Data set", "method": "Method", "lambda": "λ", "stage1_loss": "Loss", "T": "T"}
+FAMILY = list(HEADERS)
+WORDS: Mapping[str, Callable[[Any], str]] = {
+    "method": method_words,
+    "lambda": lambda coefficient: f"{float(coefficient):g}",
+    "stage1_loss": lambda loss: str(loss).replace("_", " "),
+}
+UNNAMED = ("Data set", "Method")
+EMPTY_SETS = "An empty error set has no precision and no class shares."
 MEASURES = {"minority_precision": "Minority precision", "minority_recall": "Minority recall"}
 SHARE = "share_class_"
 
@@ -28,7 +37,7 @@ def error_sets_table(plan: Plan, layout: Layout) -> Table:
     runs = {(cell.dataset, cell.stage1.name): cell for cell in plan.cells if cell.stage1}
     n_hidden, notes = 0, []
     for cell in runs.values():
-        found, failed = _rows(cell, truth, layout)
+        found, failed = kept_epochs(cell, truth, layout)
         notes += [f"Left out: {failed}."] if failed else []
         for row in found:
             key = tuple(row[name] for name in (*FAMILY, "seed"))
@@ -37,21 +46,29 @@ def error_sets_table(plan: Plan, layout: Layout) -> Table:
         notes.append(
             f"{n_hidden} rows of the same λ, loss, T and seed but other stage-1 or data settings are not shown."
         )
-    n_classes = max((truth.n_classes(cell.run.dataset) for cell in runs.values()), default=0)
-    shares = [f"{SHARE}{label}" for label in range(n_classes)]
-    columns = [*FAMILY, "seed", "size", *MEASURES, *shares]
-    frame = pd.DataFrame(list(rows.values()), columns=columns, dtype=object)
-    shown, marked = _shown(frame, shares, plan.study.file.seeds)
+    frame = measured(list(rows.values()), FAMILY, max_classes(runs.values(), truth))
+    shown, marked = means(frame, HEADERS, plan.study.file.seeds)
     return Table(
         frame=frame,
         shown=shown,
         caption=f"Error sets of stage 1 after T epochs, against the minority groups of train: {spreads(plan)}, "
         f"percent except size, study {plan.study.name}.",
-        notes=(*notes, *marked, "An empty error set has no precision and no class shares."),
+        notes=(*notes, *marked, EMPTY_SETS),
     )
 
 
-def _rows(cell: Cell, truth: Truth, layout: Layout) -> tuple[list[dict[str, object]], str]:
+def max_classes(cells: Iterable[Cell], truth: Truth) -> int:
+    """Return C of the data set with the most classes, 0 without cells."""
+    return max((truth.n_classes(cell.run.dataset) for cell in cells), default=0)
+
+
+def measured(rows: list[dict[str, object]], keys: Sequence[str], n_classes: int) -> pd.DataFrame:
+    """Return rows as a frame: keys, seed, size, precision and recall, then a share of each class."""
+    shares = [f"{SHARE}{label}" for label in range(n_classes)]
+    return pd.DataFrame(rows, columns=[*keys, "seed", "size", *MEASURES, *shares], dtype=object)
+
+
+def kept_epochs(cell: Cell, truth: Truth, layout: Layout) -> tuple[list[dict[str, object]], str]:
     """Return a row for each kept epoch of a cell's stage 1, and why its last is left out, if so."""
     assert cell.stage1 is not None
     dataset, coefficient_and_loss = cell.run.dataset, stage1_key(cell)
@@ -75,22 +92,22 @@ def _shares(mask: np.ndarray, labels: np.ndarray, n_classes: int) -> Iterator[tu
         yield f"{SHARE}{label}", share
 
 
-def _shown(frame: pd.DataFrame, shares: list[str], seeds: list[int]) -> tuple[pd.DataFrame, list[str]]:
-    """Return means over seeds, and a note for each row that lacks seeds."""
+def means(frame: pd.DataFrame, headers: Mapping[str, str], seeds: Sequence[int]) -> tuple[pd.DataFrame, list[str]]:
+    """Return means over seeds for each combination of the columns in `headers`, and a note where seeds lack."""
+    shares = [name for name in map(str, frame.columns) if name.startswith(SHARE)]
     labels = MEASURES | {name: f"Share of class {name.removeprefix(SHARE)}" for name in shares}
-    headers = ["Data set", "Method", "λ", "Loss", "T", "Size", *labels.values(), "Seeds"]
     rows, notes = [], []
-    for key, part in frame.groupby(FAMILY, sort=False) if len(frame) else ():
-        dataset, method, coefficient, loss, epoch = map(str, key)
+    for key, part in frame.groupby(list(headers), sort=False) if len(frame) else ():
         missing = [str(seed) for seed in seeds if seed not in set(part["seed"])]
-        words = (dataset, method_words(method), f"{float(coefficient):g}", loss.replace("_", " "), epoch)
-        size = _mean(part["size"].tolist(), percents=False)
-        cells = [_mean(part[name].tolist(), percents=True) for name in labels]
+        words = {headers[name]: WORDS.get(name, str)(value) for name, value in zip(headers, key, strict=True)}
+        cells = {label: _mean(part[name].tolist(), percents=True) for name, label in labels.items()}
         n_seeds = f"{len(part)}" + f" {MARK}" * bool(missing)
-        rows.append(dict(zip(headers, [*words, size, *cells, n_seeds], strict=True)))
+        rows.append({**words, "Size": _mean(part["size"].tolist(), percents=False), **cells, "Seeds": n_seeds})
         if missing:
-            notes.append(f"{MARK} {words[1]}, λ {words[2]}, {words[3]}, T {words[4]}: no seed {', '.join(missing)}.")
-    return without_single_dataset(pd.DataFrame(rows, columns=headers, dtype=object)), notes
+            where = ", ".join(f"{name} {word}" for name, word in words.items() if name not in UNNAMED)
+            notes.append(f"{MARK} {words['Method']}, {where}: no seed {', '.join(missing)}.")
+    columns = [*headers.values(), "Size", *labels.values(), "Seeds"]
+    return without_single_dataset(pd.DataFrame(rows, columns=columns, dtype=object)), notes
 
 
 def _mean(values: list[float | None], *, percents: bool) -> str:

@@ -20,10 +20,11 @@ def names(plan: Plan) -> list[str]:
 
     No sweeps without analyses, no comparisons without `bam` and another method, no regret
     without the `worst_group` rule, no rules without it and two pairs of data set and method, no
-    error sets without a stage 1, no auxiliary variables without a λ above 0, and no fidelity
-    without published numbers of the study's setting; a working directory without `PUBLISHED` has
-    none, so that one's own study needs no such file. Without groups in any data set, no accuracies
-    by group, and nothing that is measured against them.
+    error sets without a stage 1, none along sweeps that leave the data alone, no auxiliary
+    variables without a λ above 0, and no fidelity without published numbers of the study's
+    setting; a working directory without `PUBLISHED` has none, so that one's own study needs no
+    such file. Without groups in any data set, no accuracies by group, and nothing that is measured
+    against them.
     """
     methods = plan.study.settings
     has_groups = bool(grouped(plan))
@@ -36,6 +37,7 @@ def names(plan: Plan) -> list[str]:
         "error_sets": bool(plan.stage1),
         "sweeps": len(plan.arms) > 1,
         "sweep_regret": len(plan.arms) > 1 and ORACLE in plan.study.file.selection,
+        "sweep_error_sets": bool(cells_on_other_data(plan)),
         "fidelity": PUBLISHED.exists() and bool(published_for(plan.study.name)),
         "auxiliary": bool(auxiliary_cells(plan)) and has_groups,
     }
@@ -68,6 +70,12 @@ def grouped(plan: Plan) -> list[str]:
 def sweep_arms(plan: Plan) -> Sequence[Arm]:
     """Return the arms that are values of a sweep."""
     return plan.arms[1:]
+
+
+def cells_on_other_data(plan: Plan) -> list[Cell]:
+    """Return the cells with a stage 1 on data that the main arm does not have."""
+    own = {cell.run.dataset.data_id for cell in main_cells(plan)}
+    return [cell for cell in plan.cells if cell.stage1 is not None and cell.run.dataset.data_id not in own]
 
 
 def arm_point(arm: Arm) -> tuple[str, str, str]:
@@ -159,7 +167,15 @@ def _truth(dataset: DataSet, layout: Layout, labels: str, *splits: str) -> list[
 
 
 def _error_sets(plan: Plan, layout: Layout) -> Iterator[Path]:
-    for cell in plan.cells:
+    return _stage1_on_train(plan.cells, layout)
+
+
+def _sweep_error_sets(plan: Plan, layout: Layout) -> Iterator[Path]:
+    return _stage1_on_train(cells_on_other_data(plan), layout)
+
+
+def _stage1_on_train(cells: Sequence[Cell], layout: Layout) -> Iterator[Path]:
+    for cell in cells:
         if cell.stage1 is not None:
             yield layout.predictions(cell.stage1.name) / "train.npz"
             yield from _truth(cell.run.dataset, layout, "train", "train")
@@ -200,6 +216,7 @@ INPUTS: dict[str, Callable[[Plan, Layout], list[Path] | Iterator[Path]]] = {
     "error_sets": _error_sets,
     "sweeps": _sweeps,
     "sweep_regret": _sweeps,
+    "sweep_error_sets": _sweep_error_sets,
     "fidelity": _fidelity,
     "epochs": _epochs,
     "correlations": _epochs,

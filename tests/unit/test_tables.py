@@ -35,6 +35,7 @@ from bam.tables.epochs import epochs_table
 from bam.tables.error_sets import error_sets_table
 from bam.tables.inputs import INPUTS
 from bam.tables.selected import selected_table
+from bam.tables.sweep_error_sets import sweep_error_sets_table
 from bam.tables.write import csv_text, latex_text, markdown_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,6 +61,8 @@ CONTRACT = {
     "mean,std,ci95_low,ci95_high,n_seeds",
     "sweep_regret": "analysis,value,second_value,dataset,method,selection,needs_groups,mean,std,ci95_low,ci95_high,"
     "n_seeds",
+    "sweep_error_sets": "analysis,value,second_value,dataset,method,lambda,stage1_loss,T,seed,size,minority_precision,"
+    "minority_recall",  # without other data there is no class to have a share
     "fidelity": "dataset,method,selection,metric,published,published_std,source,confidence,ours,ours_std,n_seeds,"
     "difference,verdict,ci95_low,ci95_high,margin,analysis,value,second_value,place,note",
     "epochs": "dataset,method,selection,setting,seed,epoch,train_loss,val_class_difference,val_worst_class,"
@@ -206,12 +209,13 @@ def the_row(frame: pd.DataFrame, **where: object) -> dict:
 
 def test_every_csv_has_exactly_the_columns_of_the_contract(tree):
     plan, layout = tree
-    assert set(TABLES) == set(INPUTS) == set(CONTRACT) == set(names(plan))
+    assert set(TABLES) == set(INPUTS) == set(CONTRACT)
+    assert set(TABLES) - set(names(plan)) == {"sweep_error_sets"}, "its one analysis leaves the data alone"
     for name, header in CONTRACT.items():
         table(name, plan, layout)
         lines = layout.table(name, "csv").read_text().splitlines()
         assert lines[0] == header
-        assert len(lines) > 1
+        assert len(lines) > 1 or name not in names(plan)
         assert "nan" not in layout.table(name, "csv").read_text().lower().replace(",na,", "")
 
 
@@ -332,6 +336,27 @@ def test_error_sets_by_hand(tree):
     assert (two["size"], two["minority_precision"], two["minority_recall"]) == (2, 0.5, 0.5)
     assert (two["share_class_0"], two["share_class_1"]) == (1.0, 0.0)
     assert "toy,bam,5.0,squared,1,0,0,,0.0,,\n" in csv_text(error_sets_table(*tree))
+
+
+def test_error_sets_along_sweeps_are_those_of_other_data_alone(tmp_path):
+    content = study_content()
+    content["analyses"] |= {"colour": {"axis": "datasets.toy.aligned", "values": [0.9, 0.8, 0.7]}}
+    plan = make_plan(check_study(content, "tiny.yaml"), read_sources(ROOT / "config/datasets.yaml"))
+    layout = Layout(tmp_path / "data", tmp_path / "results")
+    write_data(plan, layout)
+    write_runs(plan, layout)
+    assert "sweep_error_sets" in names(plan)
+    other = [cell.stage1.name for cell in plan.cells if cell.arm in ("colour-0.8", "colour-0.7") and cell.stage1]
+    read = [path for path in inputs("sweep_error_sets", plan, layout) if path.name == "train.npz"]
+    assert set(read) == {layout.predictions(name) / "train.npz" for name in other}
+    made = sweep_error_sets_table(plan, layout)
+    assert list(dict.fromkeys(made.frame["value"])) == ["0.8", "0.7"], "0.9 is the study's own data, and µ changes none"
+    assert len(made.frame) == 2 * 3 * 2
+    two = the_row(made.frame, value="0.8", seed=0, T=2)
+    assert (two["size"], two["minority_precision"], two["minority_recall"], two["share_class_0"]) == (2, 0.5, 0.5, 1.0)
+    shown = the_row(made.shown, Value="0.7", T="2")
+    assert (shown["Analysis"], shown["Minority recall"], shown["Seeds"]) == ("colour", "50.0 ± 0.0", "3")
+    assert "sweep_error_sets" not in names(plan_of())
 
 
 def test_without_minority_groups_the_minority_columns_are_empty(tree):
