@@ -16,7 +16,7 @@ from bam.errors import ConfigError
 from bam.grid import axes, expand
 from bam.recipe import Recipe
 from bam.selection import RULES
-from bam.study_checks import check_lists, check_once, check_validation_size
+from bam.study_checks import check_inputs, check_lists, check_once, check_validation_size, held
 from bam.study_file import NAME, PER_SEED, Scalar, StudyFile
 from bam.yaml_files import read_layers
 
@@ -74,7 +74,7 @@ class Study:
 
     def has_images(self, dataset: str) -> bool:
         """Return whether a data set's examples are images, and not texts."""
-        return len(self._sizes(dataset).input_shape) == 3
+        return held(self._sizes(dataset).input_shape) == "image"
 
     def _sizes(self, dataset: str) -> Sizes:
         settings = self.dataset_settings(dataset, self.file.seeds[0])
@@ -135,16 +135,19 @@ def parse_study(content: Any, source: str) -> Study:
             if not NAME.fullmatch(name):
                 raise ConfigError(f"{source}: {where}: {name!r} is not allowed: use letters, digits and _")
     check_lists(file, source)
-    without_groups = []
+    shapes, without_groups = {}, []
     for name, entry in file.datasets.items():
         kind = _named(entry, "kind", f"{source}: datasets.{name}")
         module = catalogue.load("kind", kind, f"{source}: datasets.{name}.kind")
         settings = validated(module.Settings, _seeded(entry, 0), f"{source}: datasets.{name}")
         sizes: Sizes = module.sizes(settings)
         check_validation_size(file, name, sizes.n_examples["val"], source)
+        shapes[name] = sizes.input_shape
         without_groups += [] if sizes.has_groups else [name]
     model = _named(file.model, "name", f"{source}: model")
-    validated(catalogue.load("model", model, f"{source}: model.name").Settings, file.model, f"{source}: model")
+    module = catalogue.load("model", model, f"{source}: model.name")
+    validated(module.Settings, file.model, f"{source}: model")
+    check_inputs(model, module.KIND, shapes, source)
     grids = {name: _settings(name, entry, source) for name, entry in file.methods.items()}
     if without_groups:
         _check_group_free(file, grids, without_groups[0], source)

@@ -1,6 +1,6 @@
 """Checks of a study's own keys, beyond their types."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bam import catalogue
@@ -8,6 +8,8 @@ from bam.catalogue import suggestion
 from bam.errors import ConfigError
 from bam.selection import RULES
 from bam.study_file import StudyFile
+
+N_IMAGE_DIMENSIONS = 3
 
 
 def check_lists(file: StudyFile, source: str) -> None:
@@ -56,3 +58,31 @@ def check_validation_size(file: StudyFile, dataset: str, n_val: int, source: str
         raise ConfigError(
             f"{source}: validation_size: does not go with keep_weights, whose epochs are chosen on all of validation"
         )
+
+
+def held(input_shape: tuple[int, ...]) -> str:
+    """Return "image" for (channels, height, width), "text" for (L,)."""
+    return "image" if len(input_shape) == N_IMAGE_DIMENSIONS else "text"
+
+
+def check_inputs(model: str, takes: str, shapes: Mapping[str, tuple[int, ...]], source: str) -> None:
+    """Refuse a model for images with a data set of texts, and the other way round; ConfigError.
+
+    Parameters
+    ----------
+    takes
+        The model's KIND, "image" or "text".
+    shapes
+        Data set -> shape of one input.
+    """
+    for name, shape in shapes.items():
+        if (holds := held(shape)) != takes:
+            fitting = [other for other in catalogue.names("model") if _takes(other) == holds]
+            raise ConfigError(
+                f"{source}: model.name: {model} takes {takes}s, datasets.{name} holds {holds}s; "
+                f"for {holds}s there is {', '.join(fitting)}"
+            )
+
+
+def _takes(model: str) -> str:
+    return str(catalogue.load("model", model, "model.name").KIND)

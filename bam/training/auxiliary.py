@@ -33,33 +33,57 @@ class AuxiliaryVariables:
         self._velocity = torch.zeros_like(self._values)
         self._current_at = torch.zeros(n_examples, dtype=torch.int64, device=device)
         self._n_steps = 0
+        # What the last `rows` gave, and is written once, after the step: index, values, velocity.
+        self._pending: tuple[Tensor, Tensor, Tensor] | None = None
 
     def rows(self, index_B: Tensor) -> Tensor:
-        """Return b of the given rows, float32 of shape (B, C), up to date with all steps so far."""
-        values, velocity = self._values[index_B], self._velocity[index_B]
-        idle_steps = self._n_steps - self._current_at[index_B]
-        decay = torch.pow(self.momentum, idle_steps.to(values.dtype)).unsqueeze(1)
-        reach = self.momentum * (1 - decay) / (1 - self.momentum)
-        values = values - self.learning_rate * reach * velocity
-        self._values[index_B] = values
-        self._velocity[index_B] = decay * velocity
-        self._current_at[index_B] = self._n_steps
+        """Return b of the given, distinct rows, float32 of shape (B, C), up to date with all steps so far."""
+        self._settle()
+        values, velocity, current_at = (
+            torch.index_select(tensor, 0, index_B) for tensor in (self._values, self._velocity, self._current_at)
+        )
+        values, velocity = self._caught_up(values, velocity, current_at)
+        self._pending = index_B, values, velocity
         return values
 
-    def step(self, index_B: Tensor, gradient_BC: Tensor) -> None:
-        """Take one SGD step; all rows not in `index_B` (distinct rows) have gradient 0.
-
-        `rows(index_B)` must have been called since the last step.
-        """
-        velocity = self.momentum * self._velocity[index_B] + gradient_BC
-        self._velocity[index_B] = velocity
-        self._values[index_B] -= self.learning_rate * velocity
+    def step(self, gradient_BC: Tensor) -> None:
+        """Take one SGD step with the gradient on the rows last asked for; all other rows have gradient 0."""
+        assert self._pending is not None
+        index_B, values, velocity = self._pending
+        velocity = self.momentum * velocity + gradient_BC
+        self._pending = index_B, values - self.learning_rate * velocity, velocity
         self._n_steps += 1
-        self._current_at[index_B] = self._n_steps
+        self._settle()
+
+    def _caught_up(self, values: Tensor, velocity: Tensor, current_at: Tensor) -> tuple[Tensor, Tensor]:
+        """Return values and velocity of some rows after the steps since they were current, in which they were idle."""
+        idle_steps = self._n_steps - current_at
+        decay = torch.pow(self.momentum, idle_steps.to(values.dtype)).unsqueeze(1)
+        reach = self.momentum * (1 - decay) / (1 - self.momentum)
+        return values - self.learning_rate * reach * velocity, decay * velocity
+
+    def _settle(self) -> None:
+        """Write rows that were asked for: after their step, or without one if it was left out."""
+        if self._pending is None:
+            return
+        index_B, values, velocity = self._pending
+        self._values.index_copy_(0, index_B, values)
+        self._velocity.index_copy_(0, index_B, velocity)
+        self._current_at.index_fill_(0, index_B, self._n_steps)
+        self._pending = None
+
+    def _catch_up(self) -> None:
+        """Bring every row up to date."""
+        self._settle()
+        values, velocity = self._caught_up(self._values, self._velocity, self._current_at)
+        self._values.copy_(values)
+        self._velocity.copy_(velocity)
+        self._current_at.fill_(self._n_steps)
 
     def all(self) -> Tensor:
         """Return b of all rows, float32 of shape (n, C), up to date."""
-        return self.rows(torch.arange(len(self._values), device=self._values.device)).clone()
+        self._catch_up()
+        return self._values.clone()
 
     def state(self) -> dict[str, Tensor]:
         """Return what `load` needs to go on exactly; every row is brought up to date first."""
@@ -71,9 +95,11 @@ class AuxiliaryVariables:
         self._velocity.copy_(state["auxiliary_velocity"])
         self._current_at.zero_()
         self._n_steps = 0
+        self._pending = None
 
     def raw_state(self) -> dict[str, Tensor]:
         """Return all state as it stands within an epoch: bringing rows up to date here would round otherwise."""
+        self._settle()
         return {
             "auxiliary": self._values,
             "auxiliary_velocity": self._velocity,
@@ -87,3 +113,4 @@ class AuxiliaryVariables:
         self._velocity.copy_(state["auxiliary_velocity"])
         self._current_at.copy_(state["auxiliary_current_at"])
         self._n_steps = int(state["auxiliary_n_steps"])
+        self._pending = None

@@ -16,6 +16,7 @@ from bam.errors import DataError, RunError
 from bam.pretrained import RECORD
 from bam.recipe import PrecisionName, RunSpec, Training
 from bam.training.inputs import Inputs, open_split
+from bam.training.last_batch import check_last_batch
 from bam.training.loop import Trainer
 from bam.training.network import form_of, network, trims_padding
 from bam.training.objectives import build_objective
@@ -77,12 +78,19 @@ def build_trainer(  # noqa: PLR0913  (a training is just these)
     Parameters
     ----------
     labels : int64 array of shape (n,)
+
+    Raises
+    ------
+    ConfigError
+        As `check_last_batch`.
     """
     device = inputs.device
     model.to(device)
     groups_n = None if extras.groups is None else torch.from_numpy(extras.groups).to(device)
     order = build_order(training, len(labels), seed, extras.error_set, extras.groups)
-    n_steps = training.epochs * math.ceil(len(order(1)) / training.batch_size)
+    first_epoch = order(1)
+    check_last_batch(model, inputs, first_epoch, training.batch_size)
+    n_steps = training.epochs * math.ceil(len(first_epoch) / training.batch_size)
     return Trainer(
         model=model,
         optimizer=Optimizer(model, training.optimizer),

@@ -66,7 +66,8 @@ class ImageInputs:
 
     def gather(self, index_B: Tensor) -> Tensor:
         """Return the pixels, uint8 of shape (B, channels, height, width)."""
-        return self._pixels[index_B]
+        # Several times faster than indexing, which copies single bytes.
+        return torch.index_select(self._pixels, 0, index_B)
 
     def place(self, stored: Tensor) -> Tensor:
         """Return the normalised pixels, float32 of the same shape, on the device."""
@@ -106,12 +107,13 @@ class TextInputs:
 
     def gather(self, index_B: Tensor) -> Tensor:
         """Return ids, int32 of shape (B, L'), or ids and segments, int32 of shape (B, 2, L'); L' is at most L."""
-        ids_BL = self._ids[index_B]
+        ids_BL = torch.index_select(self._ids, 0, index_B)
         length = self._length(ids_BL) if self._trim else ids_BL.shape[1]
         ids_BL = ids_BL[:, :length]
         if self._segments is None:
             return ids_BL
-        return torch.stack([ids_BL, self._segments[index_B][:, :length].to(torch.int32)], dim=1)
+        segments_BL = torch.index_select(self._segments, 0, index_B)[:, :length]
+        return torch.stack([ids_BL, segments_BL.to(torch.int32)], dim=1)
 
     def place(self, stored: Tensor) -> Tensor:
         """Return the same as int64, on the device."""

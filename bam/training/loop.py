@@ -3,7 +3,7 @@
 It yields after each epoch; predictions, progress and files stay outside the mathematics.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -128,7 +128,17 @@ def run_epoch(trainer: Trainer, epoch: int, watch: Watch = UNWATCHED) -> float:
         step = int((~per_step.isfinite()).nonzero()[0]) + 1
         raise DivergedError(f"the loss is {per_step[step - 1]:g} at epoch {epoch}, step {step} of {len(sizes)}")
     # The last step's own loss is never computed, but its weights are what is evaluated.
-    if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
+    if not are_finite(model.parameters()):
         raise DivergedError(f"the weights are not finite after epoch {epoch}")
     weights = torch.tensor(sizes, dtype=torch.float64)
     return float((per_step * weights).sum() / weights.sum())
+
+
+@torch.no_grad()
+def are_finite(tensors: Iterable[Tensor]) -> bool:
+    """Return whether no entry is infinite or NaN.
+
+    A sum reads each entry once, a tenth of the work of looking at each; it is finite only if all entries are. Finite
+    entries may still add up to more than a float holds, so other sums are not taken at their word.
+    """
+    return all(bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all()) for tensor in tensors)

@@ -79,7 +79,6 @@ class AuxiliaryObjective:
 
     def loss(self, logits_BC: Tensor, labels_B: Tensor, index_B: Tensor) -> Tensor:
         """Return the stage-1 loss of the batch."""
-        self._index_B = index_B
         self._amplified_BC = logits_BC + self.coefficient * self.variables.rows(index_B)
         self._amplified_BC.retain_grad()
         return per_batch_loss(self.loss_name, self._amplified_BC, labels_B)
@@ -88,7 +87,7 @@ class AuxiliaryObjective:
         """Take b's step."""
         gradient_BC = self._amplified_BC.grad
         assert gradient_BC is not None
-        self.variables.step(self._index_B, self.coefficient / scale * gradient_BC)
+        self.variables.step(self.coefficient / scale * gradient_BC)
         del self._amplified_BC
 
     def end_epoch(self) -> None:

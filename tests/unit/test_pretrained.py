@@ -236,7 +236,9 @@ def test_the_graph_asks_for_them_until_the_run_is_done(study, tmp_path, monkeypa
 
 
 def test_a_raw_set_of_weights_is_fetched_first():
-    content = toy.study_content(model={"name": "huggingface", "checkpoint": "minilm-l6-v2"})
+    comments = {"kind": "civilcomments", "tokenizer": "bert-base-uncased-tokenizer", "max_length": 16}
+    model = {"name": "huggingface", "checkpoint": "minilm-l6-v2"}
+    content = toy.study_content(model=model, datasets={"comments": comments})
     graph = Graph(content, "toy.yaml")
     (only,) = graph.plan.pretrained
     assert graph.raw_for_pretrained(only) == ["data/raw/minilm-l6-v2/fetched.json"]

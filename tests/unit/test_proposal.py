@@ -75,9 +75,10 @@ def test_a_visit_takes_the_said_share_of_a_residual(share: float):
     residual = torch.tensor([[1.0, -1.0]])
     for _ in range(3):
         before = residual + coefficient * b.rows(row)
-        b.step(row, coefficient * 2 * before / batch_size)
+        b.step(coefficient * 2 * before / batch_size)
         for _ in range(200):
-            b.step(nobody, torch.zeros(0, 2))
+            b.rows(nobody)
+            b.step(torch.zeros(0, 2))
         after = residual + coefficient * b.rows(row)
         torch.testing.assert_close(after, (1 - share) * before, atol=1e-5, rtol=1e-5)
 

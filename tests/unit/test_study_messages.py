@@ -121,6 +121,20 @@ BAD = [
     ({"analyses": {"sweep": {"axis": MU}}}, "analyses.sweep.values: is missing, and has no default"),
 ]
 
+IMAGE_MODELS, TEXT_MODELS = "efficientnet_lite, lenet, mlp, timm, torchvision", "huggingface"
+BERT = {"name": "huggingface", "config": {"model_type": "bert"}}
+COMMENTS = {"kind": "civilcomments", "tokenizer": "bert-base-uncased-tokenizer", "max_length": 16}
+BAD += [
+    (
+        {"model": BERT},
+        "model.name: huggingface takes texts, datasets.digits holds images; for images there is " + IMAGE_MODELS,
+    ),
+    (
+        {"datasets__comments": COMMENTS},
+        "model.name: mlp takes images, datasets.comments holds texts; for texts there is " + TEXT_MODELS,
+    ),
+]
+
 
 @pytest.mark.parametrize(("changes", "message"), BAD, ids=[f"{k}={v}"[:60] for c, _ in BAD for k, v in c.items()])
 def test_a_mistake_gives_its_line(changes, message):
