@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from bam.data import tokenise
-from bam.data.pictures import TRANSFORM, PictureRows
+from bam.data.pictures import PictureRows
 from bam.data.rows import Rows
 from bam.data.texts import Texts
+from bam.data.transforms import TRANSFORMS
 from bam.errors import DataError
 from bam.files import read_json, sha256_file
 from bam.recipe import PrecisionName
@@ -104,10 +105,10 @@ class ExportedModel:
             If the model is not one of image files.
         """
         transform = self.description["transform"]
-        if self.is_text or not transform or transform["name"] != TRANSFORM:
+        if self.is_text or not transform or transform["name"] not in TRANSFORMS:
             takes = f"a table with {' and '.join(self.columns)}" if self.is_text else "a .npy file of uint8 images"
             raise DataError(f"{self.folder}: this model does not take image files; give it {takes}")
-        return PictureRows(files, transform["side"])
+        return PictureRows(files, transform["side"], transform["name"])
 
     def text_rows(self, columns: list[list[str]]) -> Rows:
         """Return texts, or pairs of them, as rows of inputs; DataError if the tokeniser cannot be read."""

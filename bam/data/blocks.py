@@ -4,7 +4,9 @@ import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -52,13 +54,14 @@ def _fill(rows: Rows, parts: Mapping[str, Path], journal: Path, description: str
     size = max(1, BLOCK_BYTES // max(1, per_example))
     starts = list(range(0, len(rows), size))
     n_done = _done(journal, parts, rows, size)
-    arrays = {name: _open(path, rows, name, is_new=n_done == 0) for name, path in parts.items()}
-    with ThreadPoolExecutor(_n_workers()) as pool:
+    with ThreadPoolExecutor(_n_workers()) as pool, ExitStack() as opened:
+        files = {name: opened.enter_context(_open(path, rows, name, n_done * size)) for name, path in parts.items()}
         blocks = _ahead(pool, rows, starts[n_done:], size)
         for k in track(range(n_done, len(starts)), len(starts) - n_done, description):
             for name, block in next(blocks).items():
-                arrays[name][starts[k] : starts[k] + len(block)] = block
-                arrays[name].flush()
+                files[name].write(np.ascontiguousarray(block, dtype=rows.shapes[name][1]).data)
+                files[name].flush()
+                os.fsync(files[name].fileno())
             write_text(journal, f"{size} {k + 1}\n")
 
 
@@ -94,13 +97,15 @@ def _done(journal: Path, parts: Mapping[str, Path], rows: Rows, size: int) -> in
     return n_done if written == size and n_done * size < len(rows) + size else 0
 
 
-def _open(path: Path, rows: Rows, name: str, *, is_new: bool) -> np.memmap:
-    if not is_new:
-        return np.lib.format.open_memmap(path, mode="r+")
+@contextmanager
+def _open(path: Path, rows: Rows, name: str, first: int) -> Iterator[BinaryIO]:
+    """Open a part to write the rows from `first` on: plainly, as written pages of a mapped file stay in memory."""
     shape, dtype = rows.shapes[name]
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(len(rows), *shape))
-    # Take the room now: a full disk is then an error here, and not a crash at a page that cannot be written.
+    if first == 0:
+        np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(len(rows), *shape))
     with open(path, "rb+") as file:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
-    return array
+        size = os.fstat(file.fileno()).st_size
+        if first == 0 and hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)  # a disk that is too small says so now, and not hours later
+        file.seek(size - (len(rows) - first) * int(np.prod(shape)) * np.dtype(dtype).itemsize)
+        yield file

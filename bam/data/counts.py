@@ -1,14 +1,11 @@
 """Compare the counts of a benchmark's groups with the published ones."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 
 from bam.data.examples import Split
 from bam.errors import DataError
-
-Counts = Literal["published", "any"]  # the setting `counts:` of a benchmark's kind
 
 
 def check_counts(

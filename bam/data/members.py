@@ -18,6 +18,7 @@ from bam.data.unpack import UNREADABLE, RefusedError, Seen, checked, look
 from bam.errors import DataError
 
 JUNK = ("__MACOSX", ".DS_Store")
+CHUNK = 1 << 20  # bytes of a member that are in memory at once where all of it is not asked for
 
 
 class Members(Protocol):
@@ -32,6 +33,10 @@ class Members(Protocol):
 
     def read(self, name: str) -> bytes:
         """Return a member's bytes; one of `UNREADABLE` if the archive is broken there."""
+        ...
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """Yield a member's bytes, at most `CHUNK` at once; errors as `read`."""
         ...
 
 
@@ -59,10 +64,17 @@ class TarMembers:
 
     def read(self, name: str) -> bytes:
         """Return a member's bytes."""
-        contents = os.pread(self._file, self.sizes[name], self._offsets[name])
-        if len(contents) != self.sizes[name]:
-            raise EOFError("the archive ends in the middle of it")
-        return contents
+        return b"".join(self.chunks(name))
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """Yield them in pieces."""
+        start, stop = self._offsets[name], self._offsets[name] + self.sizes[name]
+        while start < stop:
+            piece = os.pread(self._file, min(CHUNK, stop - start), start)
+            if not piece:
+                raise EOFError("the archive ends in the middle of it")
+            start += len(piece)
+            yield piece
 
     def __del__(self) -> None:
         """Close the file."""
@@ -89,12 +101,20 @@ class ZipMembers:
 
     def read(self, name: str) -> bytes:
         """Return a member's bytes, compared with the archive's own CRC."""
+        return b"".join(self.chunks(name))
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """Yield them in pieces."""
+        left = self.sizes[name]
         with self._archive.open(self._infos[name]) as member:
-            contents = member.read(self.sizes[name])
             # One byte more would contradict the listed size; reading on is also what makes zipfile compare the CRC.
-            if len(contents) != self.sizes[name] or member.read(1):
-                raise EOFError("it is not as long as the archive says")
-        return contents
+            while piece := member.read(min(CHUNK, left + 1)):
+                left -= len(piece)
+                if left < 0:
+                    break
+                yield piece
+        if left:
+            raise EOFError("it is not as long as the archive says")
 
 
 def open_members(path: Path) -> Members:
@@ -176,8 +196,10 @@ def contents_sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with _named():
         for name in sorted(members.sizes):
-            line = f"{hashlib.sha256(members.read(name)).hexdigest()}  {name.removeprefix(top)}\n"
-            digest.update(line.encode())
+            contents = hashlib.sha256()
+            for piece in members.chunks(name):
+                contents.update(piece)
+            digest.update(f"{contents.hexdigest()}  {name.removeprefix(top)}\n".encode())
     return digest.hexdigest()
 
 

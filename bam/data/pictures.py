@@ -1,25 +1,19 @@
-"""Image files of any size as square RGB images, uint8.
-
-A file is decoded, turned as its EXIF orientation says, and converted to RGB (of a transparent pixel, the
-colour that the file keeps for it). Its central square is resized to `side`, bilinear with antialiasing:
-the shorter side becomes `side`, and what the longer one has more is cut off at both ends. The same file
-gives the same bytes wherever Pillow is the same.
-"""
+"""Image files of any size as square RGB images, uint8; what is no sound image is named."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from bam.data.rows import Shapes
+from bam.data.transforms import TRANSFORMS
 from bam.errors import DataError
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 MAX_PIXELS = 200_000_000
 DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
-TRANSFORM = "shorter_side_centre_crop"
+OWN_TRANSFORM = "shorter_side_centre_crop"
 
 
 class PictureRows:
@@ -29,11 +23,11 @@ class PictureRows:
     ----------
     files : n paths
     side : of the square images, in pixels
+    transform : name of what makes them square
     """
 
-    def __init__(self, files: Sequence[Path], side: int) -> None:
-        self._files = files
-        self._side = side
+    def __init__(self, files: Sequence[Path], side: int, transform: str = OWN_TRANSFORM) -> None:
+        self._files, self._side, self._transform = files, side, transform
 
     @property
     def shapes(self) -> Shapes:
@@ -46,11 +40,11 @@ class PictureRows:
 
     def read(self, start: int, stop: int) -> dict[str, np.ndarray]:
         """Return the images from `start` to `stop`; DataError as `read_picture`."""
-        images = [read_picture(path, self._side) for path in self._files[start:stop]]
+        images = [read_picture(path, self._side, self._transform) for path in self._files[start:stop]]
         return {"inputs": np.stack(images) if images else np.zeros((0, 3, self._side, self._side), dtype=np.uint8)}
 
 
-def read_picture(path: Path, side: int) -> np.ndarray:
+def read_picture(path: Path, side: int, transform: str = OWN_TRANSFORM) -> np.ndarray:
     """Return one image, uint8 of shape (3, side, side).
 
     Raises
@@ -64,29 +58,16 @@ def read_picture(path: Path, side: int) -> np.ndarray:
                 raise DataError(f"{path}: has {image.width} x {image.height} pixels, expected at most {MAX_PIXELS:,}")
             if image.mode in DEEP:
                 raise DataError(f"{path}: has more than 8 bits a channel; save it with 8")
-            upright = ImageOps.exif_transpose(image)
-            rgb = upright.convert("RGB")
+            square = TRANSFORMS[transform](image, side)
     except DataError:
         raise
     except FileNotFoundError as error:
         raise DataError(f"{path}: is missing") from error
     except Exception as error:
         raise DataError(f"{path}: cannot be read as an image ({_reason(error, path)})") from error
-    return np.ascontiguousarray(np.moveaxis(np.asarray(_square(rgb, side)), -1, 0))
-
-
-def _square(image: Image.Image, side: int) -> Image.Image:
-    """Return the central square, resized: the same as resizing first, without a long image's whole width."""
-    shorter = min(image.size)
-    left, top = ((length - shorter) / 2 for length in image.size)
-    return image.resize((side, side), Image.Resampling.BILINEAR, box=(left, top, left + shorter, top + shorter))
+    return np.ascontiguousarray(np.moveaxis(np.asarray(square), -1, 0))
 
 
 def _reason(error: Exception, path: Path) -> str:
     text = str(error).replace(repr(str(path)), "").splitlines()
     return " ".join(text[0].split()) if text and text[0].strip() else type(error).__name__
-
-
-def description(side: int) -> dict[str, Any]:
-    """Return the transform as an exported model keeps it."""
-    return {"name": TRANSFORM, "side": side}

@@ -7,12 +7,14 @@ stand before their own background; in validation and test, half.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
-from bam.data.counts import Counts, check_classes, check_counts
+from bam.data import transforms
+from bam.data.benchmark import SPLIT_CODES, Benchmark, Counts
 from bam.data.examples import Examples, Split, SplitExamples
-from bam.data.images import IMAGENET, ImageRows, missing_member, resize_then_crop
+from bam.data.images import IMAGENET, ImageRows, missing_member
 from bam.data.lists import read_csv
 from bam.data.members import Members, find, open_members, read_member
 from bam.errors import DataError
@@ -20,15 +22,19 @@ from bam.errors import DataError
 RAW_SET = "waterbirds"
 ARCHIVE = "waterbird_complete95_forest2water2.tar"
 LIST = "metadata.csv"
-CLASSES = ("landbird", "waterbird")
-BACKGROUNDS = ("land", "water")
-MINORITY = frozenset({(0, 1), (1, 0)})  # landbird on water, waterbird on land
-SPLIT_CODES: dict[Split, int] = {"train": 0, "val": 1, "test": 2}
+FILE_NAME = "img_filename"
+TRANSFORM = "resize_then_crop"
 PUBLISHED: dict[Split, tuple[int, ...]] = {  # landbird on land, on water; waterbird on land, on water
     "train": (3498, 184, 56, 1057),
     "val": (467, 466, 133, 133),
     "test": (2255, 2255, 642, 642),
 }
+BENCHMARK = Benchmark(
+    class_names=("landbird", "waterbird"),
+    attribute=("background", ("land", "water")),
+    minority=frozenset({(0, 1), (1, 0)}),  # landbird on water, waterbird on land
+    published=PUBLISHED,
+)
 
 
 @dataclass(frozen=True)
@@ -55,16 +61,16 @@ class Birds:
         """Return the images of these indices as three splits."""
         return Examples(
             splits={split: self._split(chosen, side) for split, chosen in indices.items()},
-            class_names=CLASSES,
-            attribute=("background", BACKGROUNDS),
-            minority=MINORITY,
+            class_names=BENCHMARK.class_names,
+            attribute=BENCHMARK.attribute,
+            minority=BENCHMARK.minority,
             normalisation=IMAGENET,
         )
 
     def _split(self, chosen: np.ndarray, side: int) -> SplitExamples:
         names = [self.names[k] for k in chosen]
         origins = [f"{LIST}, line {self.lines[k]:,}" for k in chosen]
-        rows = ImageRows(self.path, self.members, names, origins, resize_then_crop, side)
+        rows = ImageRows(self.path, self.members, names, origins, TRANSFORM, side)
         return SplitExamples(rows, self.labels[chosen], {"background": self.backgrounds[chosen]})
 
 
@@ -88,20 +94,22 @@ def read_birds(folder: Path, counts: Counts) -> Birds:
     if list_name is None:
         raise DataError(f"{path}: has no {LIST}; run `bam fetch` again")
     where = f"{path}: {list_name}"
-    listing = read_csv(read_member(path, members, list_name), where, ("img_id", "img_filename", "y", "split", "place"))
+    listing = read_csv(read_member(path, members, list_name), where, ("img_id", FILE_NAME, "y", "split", "place"))
     listing.check_unique("img_id")
-    listing.check_unique("img_filename")
+    listing.check_unique(FILE_NAME)
     binary = {"0": 0, "1": 1}
     labels, backgrounds = listing.codes("y", binary), listing.codes("place", binary)
     splits = listing.codes("split", {str(code): code for code in SPLIT_CODES.values()})
     root = PurePosixPath(list_name).parent
-    names = [(root / name).as_posix() for name in listing.columns["img_filename"]]
+    names = [(root / name).as_posix() for name in listing.columns[FILE_NAME]]
     lost = missing_member(members, names)
     if lost is not None:
         raise DataError(f"{where}: line {listing.lines[lost]:,}: the archive has no {names[lost]}; fetch it again")
-    check_classes({split: labels[splits == code] for split, code in SPLIT_CODES.items()}, CLASSES, where)
-    if counts == "published":
-        groups = labels * len(BACKGROUNDS) + backgrounds
-        names_of = [f"{label}, {background}" for label in CLASSES for background in BACKGROUNDS]
-        check_counts({s: groups[splits == code] for s, code in SPLIT_CODES.items()}, PUBLISHED, names_of, where)
+    masks = {split: splits == code for split, code in SPLIT_CODES.items()}
+    BENCHMARK.check({split: (labels[mask], backgrounds[mask]) for split, mask in masks.items()}, counts, where)
     return Birds(path, members, labels, backgrounds, splits, names, list(listing.lines))
+
+
+def transform(side: int) -> dict[str, Any]:
+    """Return how an image file becomes an input, for an exported model; it takes the published list as it is."""
+    return transforms.described(TRANSFORM, side, [FILE_NAME])

@@ -5,6 +5,7 @@ import hashlib
 import io
 import stat
 import tarfile
+import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -300,3 +301,20 @@ def test_a_folder_that_is_far_too_large_is_not_packed(tmp_path):
 def test_a_copy_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ConfigError, match="is neither a file nor a folder"):
         fetch("toy", raw_set("tar"), tmp_path / "out", copy=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_large_member_is_hashed_piece_by_piece(kind, tmp_path):
+    large = {**MEMBERS, "set/large.bin": bytes(9_000_001)}
+    (tmp_path / "archive").write_bytes(packed(kind, large))
+    expected = hashlib.sha256()
+    for name in sorted(large):
+        line = f"{hashlib.sha256(large[name]).hexdigest()}  {name.removeprefix('set/')}\n"
+        expected.update(line.encode())
+    tracemalloc.start()
+    try:
+        assert contents_sha256(tmp_path / "archive") == expected.hexdigest()
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+    assert open_members(tmp_path / "archive").read("set/large.bin") == large["set/large.bin"]

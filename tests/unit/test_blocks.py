@@ -1,5 +1,8 @@
 """Inputs written block by block: the same file as numpy's own, resumed where it was interrupted."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -64,3 +67,33 @@ def test_what_other_rows_have_left_is_not_gone_on_with(tmp_path):
 def test_no_rows_make_an_empty_file(tmp_path):
     write_rows(ArrayRows(np.zeros((0, 3), dtype=np.uint8)), tmp_path, "test")
     assert np.load(tmp_path / "inputs.npy").shape == (0, 3)
+
+
+GROWTH = """
+import resource, sys
+import subprocess
+import sys
+
+import numpy as np
+from pathlib import Path
+from bam.data import blocks
+from bam.data.rows import ArrayRows
+
+class Made(ArrayRows):
+    shapes = {"inputs": ((1 << 20,), "uint8")}
+    def __init__(self, n): self.n = n
+    def __len__(self): return self.n
+    def read(self, start, stop): return {"inputs": np.ones((stop - start, 1 << 20), dtype=np.uint8)}
+
+blocks.BLOCK_BYTES = 1 << 20
+blocks.write_rows(Made(10), Path(sys.argv[1]) / "few", "few")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+blocks.write_rows(Made(60), Path(sys.argv[1]) / "many", "many")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path):
+    done = subprocess.run([sys.executable, "-c", GROWTH, tmp_path], capture_output=True, text=True, check=True)
+    assert (tmp_path / "many" / "inputs.npy").stat().st_size > 60 << 20
+    assert int(done.stdout) < 20 << 10, "KiB, of 60 MiB written"

@@ -11,20 +11,18 @@ import torch
 import yaml
 from PIL import Image
 
-from bam.data.sources import read_sources
 from bam.errors import ConfigError, DataError
 from bam.export import export
 from bam.exported import load
 from bam.files import write_json
 from bam.layout import Layout
 from bam.model_card import card, plain
-from bam.pipeline import choose_and_score, make_data, run_cells
 from bam.plan import make_plan
 from bam.predict import predict_file, predict_logits_of
 from bam.study import parse_study
 from tests import own
+from tests.exporting import made
 
-ROOT = Path(__file__).resolve().parents[2]
 TINY_BERT = {
     "name": "huggingface",
     "config": {
@@ -37,24 +35,6 @@ TINY_BERT = {
         "max_position_embeddings": 32,
     },
 }
-RULE = "class_difference"
-
-
-def made(folder: Path, entry: dict, **changes) -> tuple[Path, np.ndarray, dict]:
-    """Run a study of one seed, export the choice, and return the export, its test logits and its description."""
-    content = own.study(entry, seeds=[0], keep_logits=[1, 2], **changes)
-    del content["methods"]["erm"]
-    plan = make_plan(parse_study(content, "mine.yaml"), read_sources(ROOT / "config" / "datasets.yaml"))
-    layout = Layout(folder / "data", folder / "results")
-    for data_set in plan.datasets.values():
-        make_data(data_set, {}, layout)
-    run_cells(plan.cells, list(plan.stage1.values()), layout, "cpu")
-    choose_and_score(plan.cells, RULE, plan.study.file, layout)
-    out = folder / "exported"
-    export(plan, layout, {}, dataset="mine", method="bam", rule=RULE, seed=0, out=out)
-    about = json.loads((out / "model.json").read_text())
-    path = layout.predictions(about["chosen"]["run"]) / "test.npz"
-    return out, np.load(path)[f"logits_{about['chosen']['epoch']}"], about
 
 
 @pytest.fixture(scope="module")

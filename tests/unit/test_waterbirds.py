@@ -14,10 +14,10 @@ from torchvision import transforms
 from bam import catalogue, fixture
 from bam.config_errors import validated
 from bam.data.counts import check_counts
-from bam.data.images import crop_then_resize, resize_then_crop
 from bam.data.kinds import controlled_waterbirds, waterbirds
 from bam.data.prepared import read_manifest
 from bam.data.sources import read_sources
+from bam.data.transforms import crop_then_resize, resize_then_crop
 from bam.data.waterbird_list import PUBLISHED
 from bam.errors import ConfigError, DataError
 from bam.files import read_json

@@ -8,55 +8,57 @@ three files, Kaggle's zip or WILDS' tar; all hold the same images.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from bam.data.counts import Counts, check_classes, check_counts
-from bam.data.examples import SPLITS, Examples, Sizes, Split, SplitExamples
-from bam.data.images import IMAGENET, ImageRows, crop_then_resize
+from bam.data import transforms
+from bam.data.benchmark import SPLIT_CODES, Benchmark, ImageSettings
+from bam.data.examples import Examples, Sizes, Split, SplitExamples
+from bam.data.images import IMAGENET, ImageRows
 from bam.data.lists import Listing, read_csv, read_spaced
 from bam.data.members import Members, find, open_members, read_member
 from bam.errors import DataError
-from bam.strict import Strict
 
 RAW: tuple[str, ...] = ()
 RAW_SETTINGS = ("raw",)
 VALIDATION = "as_train"
 PER_SEED_DRAW = "the published splits are the same for all seeds, so intervals over seeds omit the sampling error"
-CLASSES = ("not blond", "blond")
-GENDERS = ("female", "male")
-MINORITY = frozenset({(1, 1)})
-SPLIT_CODES: dict[Split, int] = {"train": 0, "val": 1, "test": 2}
 PUBLISHED: dict[Split, tuple[int, ...]] = {  # not blond female, male; blond female, male
     "train": (71629, 66874, 22880, 1387),
     "val": (8535, 8276, 2874, 182),
     "test": (9767, 7535, 2480, 180),
 }
+BENCHMARK = Benchmark(
+    class_names=("not blond", "blond"),
+    attribute=("gender", ("female", "male")),
+    minority=frozenset({(1, 1)}),
+    published=PUBLISHED,
+)
+FILE_NAME = "image_id"
+TRANSFORM = "crop_then_resize"
 ARCHIVES = {"celeba": "img_align_celeba.zip", "celeba-kaggle": "celeba-dataset.zip", "celeba-wilds": "celebA_v1.0.tar"}
 ATTRIBUTES, PARTITION = "list_attr_celeba", "list_eval_partition"
 
 
-class Settings(Strict):
+class Settings(ImageSettings):
     """The `datasets:` entry of a study."""
 
     kind: Literal["celeba"]
     raw: Literal["celeba", "celeba-kaggle", "celeba-wilds"] = Field(
         default="celeba", description="raw set, by whose layout it is in"
     )
-    side: int = Field(default=224, ge=8, le=1024, description="height and width of the images, in pixels")
-    counts: Counts = Field(default="published", description="`any` takes data that are not the published ones")
 
 
 def sizes(settings: Settings) -> Sizes:
-    """Return the published sizes; a smaller copy, with `counts: any`, stays below."""
-    return Sizes(
-        n_examples={split: sum(PUBLISHED[split]) for split in SPLITS},
-        input_shape=(3, settings.side, settings.side),
-        n_classes=len(CLASSES),
-        n_minority=sum(PUBLISHED["train"][2 * label + gender] for label, gender in MINORITY),
-    )
+    """Return the published sizes."""
+    return BENCHMARK.sizes((3, settings.side, settings.side))
+
+
+def transform(settings: Settings) -> dict[str, Any]:
+    """Return how an image file becomes an input, for an exported model; CSV lists are taken as they are."""
+    return transforms.described(TRANSFORM, settings.side, [FILE_NAME])
 
 
 def read_examples(raw: Mapping[str, Path], settings: Settings) -> Examples:
@@ -80,22 +82,19 @@ def read_examples(raw: Mapping[str, Path], settings: Settings) -> Examples:
     if lost is not None:
         raise DataError(f"{faces.where}: lists {lost}, and {path} has no such image; fetch both again")
     chosen = {split: np.flatnonzero(faces.splits == code) for split, code in SPLIT_CODES.items()}
-    check_classes({split: faces.labels[k] for split, k in chosen.items()}, CLASSES, faces.where)
-    if settings.counts == "published":
-        groups = faces.labels * len(GENDERS) + faces.genders
-        group_names = [f"{label}, {gender}" for label in CLASSES for gender in GENDERS]
-        check_counts({split: groups[k] for split, k in chosen.items()}, PUBLISHED, group_names, faces.where)
+    cells = {split: (faces.labels[k], faces.genders[k]) for split, k in chosen.items()}
+    BENCHMARK.check(cells, settings.counts, faces.where)
     splits: dict[Split, SplitExamples] = {}
     for split, indices in chosen.items():
         names = [images[faces.names[k]] for k in indices]
         origins = [f"{ATTRIBUTES}, line {faces.lines[k]:,}" for k in indices]
-        rows = ImageRows(path, members, names, origins, crop_then_resize, settings.side)
+        rows = ImageRows(path, members, names, origins, TRANSFORM, settings.side)
         splits[split] = SplitExamples(rows, faces.labels[indices], {"gender": faces.genders[indices]})
     return Examples(
         splits=splits,
-        class_names=CLASSES,
-        attribute=("gender", GENDERS),
-        minority=MINORITY,
+        class_names=BENCHMARK.class_names,
+        attribute=BENCHMARK.attribute,
+        minority=BENCHMARK.minority,
         normalisation=IMAGENET,
     )
 
@@ -114,7 +113,7 @@ class _Faces:
 
 def _read_lists(folder: Path, path: Path, members: Members) -> tuple[Listing, Listing]:
     """Return attributes and partition: the authors' text files beside the archive, or CSV files in it."""
-    wanted, partition = ("image_id", "Blond_Hair", "Male"), ("image_id", "partition")
+    wanted, partition = (FILE_NAME, "Blond_Hair", "Male"), (FILE_NAME, "partition")
     if path.name == ARCHIVES["celeba"]:
         texts = [folder / f"{name}.txt" for name in (ATTRIBUTES, PARTITION)]
         for text in texts:
@@ -136,10 +135,10 @@ def _read_lists(folder: Path, path: Path, members: Members) -> tuple[Listing, Li
 def _joined(attributes: Listing, partition: Listing) -> _Faces:
     """Give each image of the attribute list the split that the partition list has for it."""
     for listing in (attributes, partition):
-        listing.check_unique("image_id")
+        listing.check_unique(FILE_NAME)
     codes = partition.codes("partition", {str(code): code for code in SPLIT_CODES.values()})
-    split_of = dict(zip(partition.columns["image_id"], codes.tolist(), strict=True))
-    names = attributes.columns["image_id"]
+    split_of = dict(zip(partition.columns[FILE_NAME], codes.tolist(), strict=True))
+    names = attributes.columns[FILE_NAME]
     lost = [name for name in names if name not in split_of]
     if lost or len(names) != len(split_of):
         example = f", such as {lost[0]}" if lost else ""

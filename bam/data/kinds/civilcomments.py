@@ -27,14 +27,13 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from bam.data.counts import Counts, check_classes, check_counts
+from bam.data.benchmark import Benchmark, BenchmarkSettings
 from bam.data.examples import SPLITS, Examples, Sizes, Split, SplitExamples
 from bam.data.records import csv_rows
 from bam.data.texts import Texts
 from bam.data.tokenise import TokenRows, tokenizer_of
 from bam.data.tokenise import fingerprint as tokenizer_fingerprint
 from bam.errors import DataError
-from bam.strict import Strict
 
 RAW = ("civilcomments",)
 RAW_SETTINGS = ("tokenizer",)
@@ -43,7 +42,6 @@ TRAINING_GROUPS = {"groups": "identity_any"}
 VALIDATION = "as_train"
 PER_SEED_DRAW = "all seeds use WILDS' split, so intervals over seeds omit the sampling error of test"
 CLASSES = ("not toxic", "toxic")
-VALUES = ("no identity", "identity")
 IDENTITIES = ("male", "female", "LGBTQ", "christian", "muslim", "other_religions", "black", "white")
 ANY = "identity_any"
 ARCHIVE, MEMBER = "civilcomments_v1.0.tar", "all_data_with_identities.csv"
@@ -54,17 +52,17 @@ PUBLISHED: Mapping[Split, tuple[int, ...]] = {
     "val": (24366, 15759, 1967, 3088),
     "test": (72373, 46185, 6063, 9161),
 }
+BENCHMARK = Benchmark(CLASSES, (ANY, ("no identity", "identity")), frozenset({(0, 1), (1, 0)}), PUBLISHED)
 WORDS = {"true": 1.0, "false": 0.0}
 
 
-class Settings(Strict):
+class Settings(BenchmarkSettings):
     """The `datasets:` entry of a study."""
 
     kind: Literal["civilcomments"]
     tokenizer: str = Field(description="raw set of a tokeniser, such as bert-base-uncased-tokenizer, or a folder")
     max_length: int = Field(ge=8, le=512, description="tokens of a comment; the rest is cut off; 300 in the paper")
     groups: Literal["identity_any", "wilds"] = Field(default="identity_any", description="what worst-group means")
-    counts: Counts = Field(default="published", description="`any` takes data that are not the published ones")
 
 
 def fingerprint(settings: Mapping[str, Any]) -> Any:
@@ -73,13 +71,8 @@ def fingerprint(settings: Mapping[str, Any]) -> Any:
 
 
 def sizes(settings: Settings) -> Sizes:
-    """Return the published sizes; a smaller copy, with `counts: any`, stays below."""
-    return Sizes(
-        n_examples={split: sum(PUBLISHED[split]) for split in SPLITS},
-        input_shape=(settings.max_length,),
-        n_classes=len(CLASSES),
-        n_minority=PUBLISHED["train"][1] + PUBLISHED["train"][2],
-    )
+    """Return the published sizes."""
+    return BENCHMARK.sizes((settings.max_length,))
 
 
 def read_examples(raw: Mapping[str, Path], settings: Settings) -> Examples:
@@ -105,14 +98,12 @@ def read_examples(raw: Mapping[str, Path], settings: Settings) -> Examples:
         attributes = {name: columns[:, 2 + place] for place, name in enumerate((*IDENTITIES, ANY))}
         inputs = TokenRows(tokenizer, settings.max_length, text.pad_id, comments, rows)
         splits[split] = SplitExamples(inputs, columns[:, 1], attributes)
-    check_classes({split: part.labels for split, part in splits.items()}, CLASSES, f"{folder}")
-    if settings.counts == "published":
-        groups = {split: part.labels * len(VALUES) + part.attributes[ANY] for split, part in splits.items()}
-        check_counts(groups, PUBLISHED, [f"{label}, {value}" for label in CLASSES for value in VALUES], f"{folder}")
+    cells = {split: (part.labels, part.attributes[ANY]) for split, part in splits.items()}
+    BENCHMARK.check(cells, settings.counts, f"{folder}")
     if settings.groups == "wilds":
         pairs = frozenset((0, k) for k in range(len(IDENTITIES)))
         return Examples(splits, CLASSES, None, pairs, overlapping=IDENTITIES, text=text)
-    return Examples(splits, CLASSES, (ANY, VALUES), frozenset({(0, 1), (1, 0)}), text=text)
+    return Examples(splits, CLASSES, BENCHMARK.attribute, BENCHMARK.minority, text=text)
 
 
 def _read_comments(folder: Path) -> tuple[Texts, np.ndarray]:

@@ -7,14 +7,15 @@ trains; so validation and test have train's correlation.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from bam.data.counts import Counts
+from bam.data import waterbird_list
+from bam.data.benchmark import ImageSettings
 from bam.data.examples import SPLITS, Examples, Sizes, Split
-from bam.data.waterbird_list import CLASSES, MINORITY, PUBLISHED, RAW_SET, read_birds
+from bam.data.waterbird_list import BENCHMARK, RAW_SET, read_birds
 from bam.errors import DataError
 from bam.randomness import numpy_generator
 from bam.strict import Strict
@@ -38,19 +39,17 @@ class GroupSizes(Strict):
     LL: int = Field(ge=SMALLEST, description="landbirds on land")
 
 
-class Settings(Strict):
+class Settings(ImageSettings):
     """The `datasets:` entry of a study."""
 
     kind: Literal["controlled_waterbirds"]
     sizes: GroupSizes
     data_seed: int = Field(ge=0, description="seed of the draw and of the split, or `per_seed`")
-    side: int = Field(default=224, ge=8, le=1024, description="height and width of the images, in pixels")
-    counts: Counts = Field(default="published", description="`any` takes data that are not the published ones")
 
     @model_validator(mode="after")
     def _fits_the_pool(self) -> "Settings":
         for name, (label, background) in CELLS.items():
-            n_pool = sum(PUBLISHED[split][2 * label + background] for split in SPLITS)
+            n_pool = sum(BENCHMARK.count(split, label, background) for split in SPLITS)
             wanted = getattr(self.sizes, name)
             if wanted > n_pool:
                 raise ValueError(f"sizes.{name}: {wanted:,} is more than the {n_pool:,} images that there are")
@@ -63,9 +62,14 @@ def sizes(settings: Settings) -> Sizes:
     return Sizes(
         n_examples={split: sum(share[split] for share in shares.values()) for split in SPLITS},
         input_shape=(3, settings.side, settings.side),
-        n_classes=len(CLASSES),
-        n_minority=sum(shares[cell]["train"] for cell in MINORITY),
+        n_classes=len(BENCHMARK.class_names),
+        n_minority=sum(shares[cell]["train"] for cell in BENCHMARK.minority),
     )
+
+
+def transform(settings: Settings) -> dict[str, Any]:
+    """Return how an image file becomes an input, for an exported model."""
+    return waterbird_list.transform(settings.side)
 
 
 def read_examples(raw: Mapping[str, Path], settings: Settings) -> Examples:

@@ -22,14 +22,13 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from bam.data.counts import Counts, check_classes, check_counts
+from bam.data.benchmark import Benchmark, BenchmarkSettings
 from bam.data.examples import SPLITS, Examples, Sizes, Split, SplitExamples
 from bam.data.records import csv_rows, json_lines
 from bam.data.texts import Texts
 from bam.data.tokenise import TokenRows, tokenizer_of
 from bam.data.tokenise import fingerprint as tokenizer_fingerprint
 from bam.errors import DataError
-from bam.strict import Strict
 
 RAW = ("multinli",)
 RAW_SETTINGS = ("tokenizer",)
@@ -41,23 +40,22 @@ NEGATIONS = frozenset({"nobody", "no", "never", "nothing"})
 NO_LABEL = "-"
 ARCHIVE, METADATA = "multinli_1.0.zip", "metadata_random.csv"
 PAIRS = tuple(f"multinli_1.0_{part}.jsonl" for part in ("train", "dev_matched", "dev_mismatched"))
-MINORITY = frozenset({(1, 1), (2, 1)})
 # Examples of each group, in group order; counted by the authors of BAM on the published files.
 PUBLISHED: Mapping[Split, tuple[int, ...]] = {
     "train": (57498, 11158, 67376, 1521, 66630, 1992),
     "val": (22814, 4634, 26949, 613, 26655, 797),
     "test": (34597, 6655, 40496, 886, 39930, 1148),
 }
+BENCHMARK = Benchmark(CLASSES, ("negation", VALUES), frozenset({(1, 1), (2, 1)}), PUBLISHED)
 PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
-class Settings(Strict):
+class Settings(BenchmarkSettings):
     """The `datasets:` entry of a study."""
 
     kind: Literal["multinli"]
     tokenizer: str = Field(description="raw set of a tokeniser, such as bert-base-uncased-tokenizer, or a folder")
     max_length: int = Field(ge=8, le=512, description="tokens of a pair; the longer sentence is cut; 128 in the paper")
-    counts: Counts = Field(default="published", description="`any` takes data that are not the published ones")
 
 
 def fingerprint(settings: Mapping[str, Any]) -> Any:
@@ -66,13 +64,8 @@ def fingerprint(settings: Mapping[str, Any]) -> Any:
 
 
 def sizes(settings: Settings) -> Sizes:
-    """Return the published sizes; a smaller copy, with `counts: any`, stays below."""
-    return Sizes(
-        n_examples={split: sum(PUBLISHED[split]) for split in SPLITS},
-        input_shape=(settings.max_length,),
-        n_classes=len(CLASSES),
-        n_minority=sum(PUBLISHED["train"][label * len(VALUES) + value] for label, value in MINORITY),
-    )
+    """Return the published sizes."""
+    return BENCHMARK.sizes((settings.max_length,))
 
 
 def read_examples(raw: Mapping[str, Path], settings: Settings) -> Examples:
@@ -98,12 +91,9 @@ def read_examples(raw: Mapping[str, Path], settings: Settings) -> Examples:
         rows = np.flatnonzero(split_of == k)
         inputs = TokenRows(tokenizer, settings.max_length, text.pad_id, pairs.first, rows, pairs.second)
         splits[split] = SplitExamples(inputs, labels[rows], {"negation": negation[rows]})
-    check_classes({split: part.labels for split, part in splits.items()}, CLASSES, f"{folder}")
-    examples = Examples(splits, CLASSES, ("negation", VALUES), MINORITY, text=text)
-    if settings.counts == "published":
-        groups = {split: part.labels * len(VALUES) + part.attributes["negation"] for split, part in splits.items()}
-        check_counts(groups, PUBLISHED, [examples.group_name(pair) for pair in examples.pairs], f"{folder}")
-    return examples
+    cells = {split: (part.labels, part.attributes["negation"]) for split, part in splits.items()}
+    BENCHMARK.check(cells, settings.counts, f"{folder}")
+    return Examples(splits, CLASSES, BENCHMARK.attribute, BENCHMARK.minority, text=text)
 
 
 def has_negation(sentence: str) -> bool:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from bam.data import pictures, tokenise
+from bam.data import tokenise, transforms
 from bam.data.examples import SPLITS, Examples, Sizes, Split, SplitExamples, TextFacts
 from bam.data.own_arrangement import Arrangement, sound_arrangement
 from bam.data.own_hashes import hash_files
 from bam.data.own_settings import OwnSettings
-from bam.data.pictures import PictureRows
+from bam.data.pictures import OWN_TRANSFORM, PictureRows
 from bam.data.rows import Rows
 from bam.data.texts import Texts
 from bam.errors import DataError
@@ -102,7 +102,7 @@ def transform(settings: OwnSettings) -> dict[str, Any]:
     """Return how a file or a text becomes an input, for an exported model; columns are those to look for in a CSV."""
     if settings.is_text:
         return {"name": "tokens", "max_length": settings.max_length, "columns": _columns(settings)}
-    return {**pictures.description(settings.side), "columns": _columns(settings)}
+    return transforms.described(OWN_TRANSFORM, settings.side, _columns(settings))
 
 
 def _columns(settings: OwnSettings) -> list[str]:

@@ -6,37 +6,34 @@ over backgrounds within each class, which helps selection without groups.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
 
-from bam.data.counts import Counts
-from bam.data.examples import SPLITS, Examples, Sizes
-from bam.data.waterbird_list import CLASSES, MINORITY, PUBLISHED, RAW_SET, SPLIT_CODES, read_birds
-from bam.strict import Strict
+from bam.data import waterbird_list
+from bam.data.benchmark import SPLIT_CODES, ImageSettings
+from bam.data.examples import Examples, Sizes
+from bam.data.waterbird_list import BENCHMARK, RAW_SET, read_birds
 
 RAW = (RAW_SET,)
 VALIDATION = "as_test"
 PER_SEED_DRAW = "the published splits are the same for all seeds, so intervals over seeds omit the sampling error"
 
 
-class Settings(Strict):
+class Settings(ImageSettings):
     """The `datasets:` entry of a study."""
 
     kind: Literal["waterbirds"]
-    side: int = Field(default=224, ge=8, le=1024, description="height and width of the images, in pixels")
-    counts: Counts = Field(default="published", description="`any` takes data that are not the published ones")
 
 
 def sizes(settings: Settings) -> Sizes:
-    """Return the published sizes; a smaller copy, with `counts: any`, stays below."""
-    return Sizes(
-        n_examples={split: sum(PUBLISHED[split]) for split in SPLITS},
-        input_shape=(3, settings.side, settings.side),
-        n_classes=len(CLASSES),
-        n_minority=sum(PUBLISHED["train"][2 * label + background] for label, background in MINORITY),
-    )
+    """Return the published sizes."""
+    return BENCHMARK.sizes((3, settings.side, settings.side))
+
+
+def transform(settings: Settings) -> dict[str, Any]:
+    """Return how an image file becomes an input, for an exported model."""
+    return waterbird_list.transform(settings.side)
 
 
 def read_examples(raw: Mapping[str, Path], settings: Settings) -> Examples:
