@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from bam import catalogue
@@ -45,7 +45,7 @@ class Cost:
 
 
 def describe(plan: Plan, layout: Layout, rate: float | None = None) -> str:
-    """Return the cost of a plan as text: per step, runs in all and to do, hours, examples, disk and memory.
+    """Return the cost of a plan as text: for each step runs, hours, examples, disk and memory; what predictions cost.
 
     Parameters
     ----------
@@ -56,6 +56,11 @@ def describe(plan: Plan, layout: Layout, rate: float | None = None) -> str:
     shapes = {_shape(size): size for size in sizes.values()}
     speeds = {shape: _speed(plan, size, rate) for shape, size in shapes.items()}
     unit = "core-hours" if rate is None else "hours"
+
+    def cost(run: Run) -> Cost:
+        size = sizes[run.dataset.data_id]
+        return _cost(run, _epochs(run, plan), size, speeds[_shape(size)])
+
     lines = [
         f"study {plan.study.name}: {len(sizes)} prepared data sets, {len(plan.stage1)} stage-1 runs, "
         f"{len(plan.trainings)} final trainings, {len(plan.arms)} arms",
@@ -66,12 +71,7 @@ def describe(plan: Plan, layout: Layout, rate: float | None = None) -> str:
         runs = [run for run in _runs(plan) if run.spec.step == step]
         if not runs:
             continue
-        costs = {
-            run.name: _cost(
-                run, _epochs(run, plan), sizes[run.dataset.data_id], speeds[_shape(sizes[run.dataset.data_id])]
-            )
-            for run in runs
-        }
+        costs = {run.name: cost(run) for run in runs}
         to_do = [costs[run.name] for run in runs if not (layout.predictions(run.name) / "record.json").exists()]
         trained, predicted = (sum(getattr(cost, name) for cost in to_do) / 1e6 for name in ("n_trained", "n_predicted"))
         hours = sum(cost.seconds for cost in to_do) / 3600
@@ -82,7 +82,25 @@ def describe(plan: Plan, layout: Layout, rate: float | None = None) -> str:
             f"{disk:9.1f} {memory:17.0f}"
         )
     lines.append(f"time: {_how_timed(plan, rate)}; error sets taken to be as large as the minority groups")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_choices(plan, cost, unit)])
+
+
+def _choices(plan: Plan, cost: Callable[[Run], Cost], unit: str) -> Iterator[str]:
+    """Yield what all final trainings cost by how often validation and test are predicted."""
+    ours = plan.study.file.predict_every
+    longest = max(run.spec.training.epochs for run in plan.trainings.values())
+    yield f"{'predict_every':24} {f'{unit} of all final trainings':>36} {'predicted, M':>13}"
+    for every in sorted({1, 2, 5, ours, longest}):
+        if every > longest and every != ours:
+            continue
+        changed = [
+            replace(run, spec=run.spec.model_copy(update={"predict_every": every})) for run in plan.trainings.values()
+        ]
+        costs = [cost(run) for run in changed]
+        title = f"{every}{' (last epoch only)' * (every >= longest)}{' *' * (every == ours)}"
+        hours, predicted = sum(c.seconds for c in costs) / 3600, sum(c.n_predicted for c in costs) / 1e6
+        yield f"{title:24} {hours:36.3f} {predicted:13.2f}"
+    yield "* this study's. Rules choose among the predicted epochs alone"
 
 
 def _how_timed(plan: Plan, rate: float | None) -> str:
@@ -191,7 +209,8 @@ def _cost(run: Run, epochs: int, sizes: Sizes, speed: Speed) -> Cost:
         predictions_bytes = float((per_epoch + auxiliary) * n_kept)
         weights_bytes = 2 * model_bytes + 2.0 * auxiliary
     else:
-        predicted = training.epochs * (n["val"] + n["test"])
+        n_predicted = sum(run.spec.predicts(epoch) for epoch in range(1, training.epochs + 1))
+        predicted = n_predicted * (n["val"] + n["test"])
         predictions_bytes = float(predicted)
         weights_bytes = model_bytes * len(run.spec.keep_weights)
     n_trained = epochs * visited

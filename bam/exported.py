@@ -3,18 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import nn
 
+from bam.config_errors import validated
 from bam.data import tokenise
 from bam.data.pictures import PictureRows
 from bam.data.rows import Rows
 from bam.data.texts import Texts
 from bam.data.transforms import TRANSFORMS
-from bam.errors import DataError
+from bam.errors import ConfigError, DataError
 from bam.files import read_json, sha256_file
 from bam.recipe import PrecisionName
 from bam.training.inputs import ImageInputs, Inputs, TextInputs
@@ -25,19 +27,34 @@ from bam.training.state import load_tensors
 SCHEMA = "bam.model/2"
 DESCRIPTION, WEIGHTS, TOKENIZER = "model.json", "model.safetensors", "tokenizer"
 TOKENS = "tokens"
-NEEDED = (
-    "weights_sha256",
-    "model",
-    "kind",
-    "input_shape",
-    "class_names",
-    "precision",
-    "mean",
-    "std",
-    "pad_id",
-    "has_segments",
-    "transform",
-)
+UNBUILDABLE = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, MemoryError)
+
+
+class Transform(BaseModel):
+    """How files or texts become inputs."""
+
+    name: str
+    columns: list[str] = Field(min_length=1)
+    side: int | None = Field(default=None, ge=1, le=2048)
+    max_length: int | None = Field(default=None, ge=1)
+
+
+class Description(BaseModel):
+    """What prediction needs of `model.json`; the rest is for people."""
+
+    model_config = ConfigDict(strict=True)
+
+    weights_sha256: str
+    model: dict[str, Any]
+    kind: Literal["image", "text"]
+    input_shape: list[PositiveInt] = Field(min_length=1)
+    class_names: list[str] = Field(min_length=2)
+    precision: PrecisionName
+    mean: list[float]
+    std: list[float]
+    pad_id: int | None
+    has_segments: bool
+    transform: Transform | None
 
 
 @dataclass(frozen=True)
@@ -137,9 +154,13 @@ def read_description(folder: Path) -> Mapping[str, Any]:
     content = read_json(path)
     if not isinstance(content, dict) or not str(content.get("schema", "")).startswith("bam.model/"):
         raise DataError(f"{path}: does not describe a model that `bam export` wrote")
-    lacking = [key for key in NEEDED if key not in content]
+    lacking = [key for key in Description.model_fields if key not in content]
     if content["schema"] != SCHEMA or lacking:
         raise DataError(f"{path}: lacks {', '.join(lacking) or SCHEMA}; export the model again")
+    try:
+        validated(Description, content, str(path))
+    except ConfigError as error:
+        raise DataError(f"{error}; export the model again") from error
     return content
 
 
@@ -156,10 +177,26 @@ def load(folder: Path, device: torch.device) -> ExportedModel:
     weights = folder / WEIGHTS
     if weights.exists() and sha256_file(weights) != about["weights_sha256"]:
         raise DataError(f"{weights}: is not the file that {DESCRIPTION} describes; export the model again")
-    built = network(about["model"], Form(about["kind"], shape, len(names), about["pad_id"]))
-    try:
-        built.load_state_dict(load_tensors(weights))
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0].rstrip(":")
-        raise DataError(f"{weights}: holds the weights of another network ({reason})") from error
+    tensors, form = load_tensors(weights), Form(about["kind"], shape, len(names), about["pad_id"])
+    with torch.device("meta"):  # no memory is taken for a network of whatever size that the weights do not fit
+        _fitted(about["model"], form, tensors, folder)
+    built = _fitted(about["model"], form, tensors, folder)
     return ExportedModel(folder, built.to(device).eval(), device, about)
+
+
+def _fitted(model: Mapping[str, Any], form: Form, tensors: Mapping[str, torch.Tensor], folder: Path) -> nn.Module:
+    """Build the network and give it the weights, or only their shapes on torch's device without memory."""
+    try:
+        built = network(model, form)
+    except UNBUILDABLE as error:
+        raise DataError(f"{folder / DESCRIPTION}: describes no network ({_first_line(error)})") from error
+    is_shape = any(parameter.is_meta for parameter in built.parameters())
+    try:
+        built.load_state_dict(tensors, assign=is_shape)
+    except RuntimeError as error:
+        raise DataError(f"{folder / WEIGHTS}: holds the weights of another network ({_first_line(error)})") from error
+    return built
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")

@@ -13,7 +13,7 @@ from bam.data.sources import RawSet
 from bam.errors import ConfigError
 from bam.files import canonical_json, short_hash
 from bam.pretrained import Pretrained, find, needs_configuration
-from bam.recipe import RunSpec, Step, Training
+from bam.recipe import RunSpec, Step, Training, is_predicted
 from bam.study import Arm, Setting, Study, arms
 
 STEP_MODULES = {
@@ -247,13 +247,14 @@ def _run(  # noqa: PLR0913  (the parts of one spec)
         seed=seed,
         threads=study.file.threads,
         precision=study.file.precision,
-        keep_logits=tuple(e for e in study.file.keep_logits if is_final and e <= training.epochs),
+        keep_logits=tuple(e for e in study.file.keep_logits if is_final and _is_predicted(e, training, study)),
         keep_weights=tuple(study.file.keep_weights) if is_final else (),
         stage1=stage1.spec.result_id if stage1 else None,
         groups=data.for_training.groups_id if training.needs_groups else None,
         code=_training_code(step, study),
         pretrained=weights.id if weights else None,
         compile=study.file.compile,
+        predict_every=study.file.predict_every if is_final else 1,
     )
     stem = f"{method}-{label}-seed{seed}"
     name = f"{step}/{stem}-{spec.id}"
@@ -262,6 +263,10 @@ def _run(  # noqa: PLR0913  (the parts of one spec)
         return Run(name, spec, data, pretrained=weights, **below)
     error_set = f"error_set/{stem}-{short_hash([spec.result_id, _code('error_set')])}"
     return Run(name, spec, data, error_set=error_set, pretrained=weights)
+
+
+def _is_predicted(epoch: int, training: Training, study: Study) -> bool:
+    return epoch <= training.epochs and is_predicted(epoch, training.epochs, study.file.predict_every)
 
 
 def _training_code(step: Step, study: Study) -> str:

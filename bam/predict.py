@@ -1,6 +1,7 @@
 """Predict with an exported model; no part of a study is needed."""
 
 import csv
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from bam.data.rows import ArrayRows, Rows
 from bam.data.sources import escapes
 from bam.errors import DataError, RunError
 from bam.exported import ExportedModel, load
-from bam.files import atomic_path
+from bam.files import UNREADABLE, atomic_path
 from bam.progress import track
 from bam.training.build import set_up_torch
 from bam.training.divergence import DivergedError
@@ -119,7 +120,7 @@ def _below(root: Path) -> list[str]:
 
 def _images(model: ExportedModel, root: Path, names: list[str], places: Sequence[str]) -> Asked:
     for k, name in enumerate(names):
-        if not (root / name).is_file():
+        if not os.path.isfile(root / name):  # noqa: PTH113  (Path.is_file raises on too long a name)
             where = f"{places[k]}: " if places else ""
             raise DataError(f"{where}{root / name}: is no file")
     return Asked(model.image_rows([root / name for name in names]), names)
@@ -130,7 +131,7 @@ def _array(model: ExportedModel, path: Path) -> np.ndarray:
         raise DataError(f"{path}: this model takes a table with {' and '.join(model.columns)}")
     try:
         images = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise DataError(f"{path}: cannot be read as a .npy file ({error})") from error
     if not isinstance(images, np.ndarray):
         raise DataError(f"{path}: is an archive of arrays, expected one array as a .npy file")

@@ -152,6 +152,11 @@ class RunSpec(Strict):
     code: str = Field(description="digest of the code that computes it")
     pretrained: str | None = Field(default=None, description="id of the pretrained weights that a fresh model loads")
     compile: bool = Field(default=False, description="whether the model goes through torch.compile")
+    predict_every: int = Field(
+        default=1,
+        ge=1,
+        description="final training: validation and test are predicted each so many epochs, and at last",
+    )
 
     @property
     def id(self) -> str:
@@ -163,6 +168,19 @@ class RunSpec(Strict):
         """Return the id of the trained model alone: the same whatever else stage 1 keeps a record of."""
         training = self.training.model_copy(update={"watch_epochs": ()})
         return self.model_copy(update={"training": training}).id
+
+    def predicts(self, epoch: int) -> bool:
+        """Return whether validation and test are predicted after an epoch of the final training."""
+        return is_predicted(epoch, self.training.epochs, self.predict_every)
+
+
+def is_predicted(epoch: int, n_epochs: int, every: int) -> bool:
+    """Return whether an epoch is one of each so many, or the last, which the rule `last` needs.
+
+    >>> [epoch for epoch in range(1, 8) if is_predicted(epoch, 7, every=3)]
+    [3, 6, 7]
+    """
+    return epoch % every == 0 or epoch == n_epochs
 
 
 def number(value: float) -> str:

@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +59,17 @@ def read_published(path: Path = PUBLISHED) -> Published:
     if not path.exists():
         return Published()
     content = read_yaml(path)
-    try:
-        return Published(**content)
-    except TypeError as error:
-        raise DataError(f"{path}: is not what `bam publish` writes ({error}); get it back with git") from error
+    known = [part.name for part in fields(Published)]
+    if not isinstance(content, dict) or any(key not in known for key in content):
+        raise DataError(f"{path}: is not what `bam publish` writes (expected {', '.join(known)}); get it back with git")
+    for key, entries in content.items():
+        if not isinstance(entries, dict) or any(not _is_entry(name, entry) for name, entry in entries.items()):
+            raise DataError(f"{path}: {key}: is not what `bam publish` writes; get it back with git")
+    return Published(**content)
+
+
+def _is_entry(name: object, entry: object) -> bool:
+    return isinstance(name, str) and isinstance(entry, dict) and isinstance(entry.get("config"), str)
 
 
 def write_published(published: Published, path: Path = PUBLISHED) -> None:

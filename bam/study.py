@@ -14,7 +14,7 @@ from bam.config_errors import validated
 from bam.data.examples import Sizes
 from bam.errors import ConfigError
 from bam.grid import axes, expand
-from bam.recipe import Recipe
+from bam.recipe import Recipe, is_predicted
 from bam.selection import RULES
 from bam.study_checks import check_inputs, check_lists, check_once, check_validation_size, held
 from bam.study_file import NAME, PER_SEED, Scalar, StudyFile
@@ -276,7 +276,13 @@ def _check_epochs(study: Study) -> None:
                 f"{study.source}: methods.{method}.stage1.watch_epochs: {epoch} is beyond "
                 f"the {n_stage1} stage-1 epochs; stage1.epochs (T) must reach it"
             )
-    n_epochs = max(s.recipe.final.epochs for settings in study.settings.values() for s in settings)
+    lengths = {s.recipe.final.epochs for settings in study.settings.values() for s in settings}
+    n_epochs = max(lengths)
     for epoch in study.file.keep_logits:
         if not 1 <= epoch <= n_epochs:
             raise ConfigError(f"{study.source}: keep_logits: {epoch} is beyond the {n_epochs} epochs of every run")
+        if not any(is_predicted(epoch, last, study.file.predict_every) for last in lengths):
+            raise ConfigError(
+                f"{study.source}: keep_logits: {epoch} is not predicted; predict_every {study.file.predict_every} "
+                "leaves its multiples and the last epoch"
+            )

@@ -44,6 +44,9 @@ class StudyFile(Strict):
         default=None, ge=1, description="validation examples that selection sees, drawn for each seed; all if absent"
     )
     analyses: dict[str, Analysis] = {}
+    predict_every: int = Field(
+        default=1, ge=1, description="epochs from one prediction of validation and test to the next; rules see no other"
+    )
     keep_logits: list[int] = []
     keep_weights: list[str] = []
     threads: int = Field(default=1, ge=1)

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class History:
-    """Predictions of each finished epoch, and the weights that each kept rule prefers so far."""
+    """Predictions of each epoch that is predicted, the weights that each kept rule prefers, and the last epoch done."""
 
     labels: np.ndarray
     n_classes: int
@@ -42,6 +42,7 @@ class History:
     val_logits: dict[int, np.ndarray] = field(default_factory=dict)
     test_logits: dict[int, np.ndarray] = field(default_factory=dict)
     weights: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)
+    last: int = 0
 
     def tensors(self, before: int) -> dict[str, torch.Tensor]:
         """Return what is known of the epochs before a given one, to be saved."""
@@ -81,7 +82,7 @@ def train_and_predict(  # noqa: PLR0913  (what one-stage and two-stage methods e
     weights: dict[str, torch.Tensor] | None = None,
     failed: str = "",
 ) -> None:
-    """Train, predicting validation and test after every epoch; test labels are not at hand.
+    """Train, predicting validation and test after the epochs of `predict_every`; test labels are not at hand.
 
     Parameters
     ----------
@@ -114,7 +115,7 @@ def train_and_predict(  # noqa: PLR0913  (what one-stage and two-stage methods e
     files.record.unlink(missing_ok=True)  # of an earlier run whose files are not all there
     _write(history, trainer, inputs, files, failed)
     write_record(files.record, spec, device, files.outputs(), evaluation_batch(inputs["val"]))
-    write_timing(files.timing, meter, n_visited=len(trainer.order(1)) * len(history.epochs))
+    write_timing(files.timing, meter, n_visited=len(trainer.order(1)) * history.last)
     resumption.remove()
 
 
@@ -126,12 +127,13 @@ def _train(
     spec: RunSpec,
     inputs: Mapping[Split, Inputs],
 ) -> str:
-    """Train from a first epoch on, predicting after each; return why it stopped early, or an empty text."""
-    last, meter = spec.training.epochs, resumption.meter
+    """Train from a first epoch on, predicting as asked; return why it stopped early, or an empty text."""
+    last, meter, history.last = spec.training.epochs, resumption.meter, first - 1
     running = epochs(trainer, last, first, resumption)
     try:
         with resumption.listening():
             for epoch, loss in meter.epochs(running, last + 1 - first, "training"):
+                history.last = epoch
                 _predict(history, trainer, epoch, loss, inputs, spec, meter)
     except DivergedError as error:
         logger.warning("training stopped: %s", error)
@@ -163,6 +165,8 @@ def _predict(  # noqa: PLR0913  (what an epoch leaves)
     spec: RunSpec,
     meter: Meter,
 ) -> None:
+    if not spec.predicts(epoch):
+        return
     with meter.evaluation.running():
         val, test = (predict_logits(trainer.model, inputs[split], spec.precision) for split in ("val", "test"))
     history.epochs.append(epoch)

@@ -21,7 +21,7 @@ MARK = "†"
 
 
 def protocol(plan: Plan, *, with_budget: bool = True) -> str:
-    """Return the sentences on selection scope, budget and seeds.
+    """Return the sentences on selection scope, budget, epochs to choose among, and seeds.
 
     Parameters
     ----------
@@ -30,7 +30,28 @@ def protocol(plan: Plan, *, with_budget: bool = True) -> str:
     """
     scope = plan.study.file.selection_scope
     settings = f" {budget(plan.arms[0])}" if with_budget else ""
-    return f"{SCOPES[scope]} (selection_scope {scope}).{settings} {seeds_sentence(plan)}"
+    return f"{SCOPES[scope]} (selection_scope {scope}).{settings}{predicted_epochs(plan)} {seeds_sentence(plan)}"
+
+
+def predicted_epochs(plan: Plan) -> str:
+    """Return which epochs rules choose among, if not all of them."""
+    every = plan.study.file.predict_every
+    if every == 1:
+        return ""
+    lengths = {setting.recipe.final.epochs for settings in plan.study.settings.values() for setting in settings}
+    if every >= max(lengths):
+        return " Validation and test are predicted after the last epoch only, so no rule chooses an epoch."
+    return f" Validation and test are predicted at each {ordinal(every)} epoch and the last: rules choose among these."
+
+
+def ordinal(number: int) -> str:
+    """Return a number in order.
+
+    >>> ordinal(2), ordinal(11), ordinal(23)
+    ('2nd', '11th', '23rd')
+    """
+    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def seeds_sentence(plan: Plan) -> str:

@@ -1,13 +1,11 @@
 """Files from outside, damaged or made up: each is refused with one line or read; nothing else happens.
 
 `BAM_FUZZ_INPUTS` says how many inputs each reader gets: 100 by default, 1,000 in `make test-faults`,
-10,000 in `make fuzz`. A reader more is one entry more in `READERS`.
+10,000 in `make fuzz`. A reader more is one entry more in `READERS`, here or in `tests.faults.outside`.
 """
 
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -37,27 +35,11 @@ from bam.steps.stage1 import _check_continues
 from bam.study import read_study
 from bam.training.state import load_tensors, save_tensors
 from tests import toy
+from tests.faults import outside
+from tests.faults.outside import Reader
 
 N_INPUTS = int(os.environ.get("BAM_FUZZ_INPUTS", "100"))
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True)
-class Reader:
-    """One parser of files from outside.
-
-    Attributes
-    ----------
-    name : of the file
-    read : what reads it, given its path
-    valid : writes a file that is read without complaint to a path
-    is_json : whether made-up JSON, with a right checksum of its contents, is tried too
-    """
-
-    name: str
-    read: Callable[[Path], object]
-    valid: Callable[[Path], object]
-    is_json: bool = False
 
 
 def write_idx(path):
@@ -99,6 +81,7 @@ READERS = [
     Reader("error_set.npz", read_error_set, lambda p: write_error_set(p, np.arange(9) % 2 == 0)),
     Reader("auxiliary.npz", read_auxiliary, lambda p: write_auxiliary(p, {1: np.zeros((9, 2), np.float32)})),
     Reader("model.safetensors", load_tensors, lambda p: save_tensors(p, toy_tensors())),
+    *outside.READERS,
 ]
 
 
@@ -218,6 +201,22 @@ def test_a_damaged_prediction_is_never_read_as_another(tmp_path):
             assert np.array_equal(getattr(found, name), getattr(whole, name)), (bit, name)
         assert found.failed == ""
     assert n_refused > 4 * len(content)
+
+
+@pytest.mark.parametrize("reader", outside.READERS, ids=lambda reader: reader.name)
+def test_names_too_long_and_cells_too_wide_are_one_line(reader, tmp_path):
+    """What made-up inputs are too short for: names beyond a file system's limit, cells beyond csv's."""
+    path = tmp_path / "in" / reader.name
+    path.parent.mkdir()
+    reader.valid(path)
+    content = path.read_bytes()
+    for long in (b"x" * 300, b"x" * 200_000, b"/" + b"y/" * 3000):
+        for old in (b"cat", b"1.png", b"0.jpg", b"red", b'"first"', b"lines", b"digits", b"a"):
+            path.write_bytes(content.replace(old, long))
+            try:
+                reader.read(path)
+            except BamError as error:
+                assert "\n" not in str(error)
 
 
 @pytest.mark.parametrize("text", ["NaN", '{"a": Infinity}', "[" * 100_000, "9" * 5000, '{"a": 1}', "3", '"x"'])

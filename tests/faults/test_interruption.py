@@ -28,8 +28,8 @@ class Killed(BaseException):
     """Stands for `kill -9`: nothing in the code catches it, and only what is on disk survives."""
 
 
-def run_erm(prepared, folder, optimizer=None):
-    run = spec("train", training(epochs=3, optimizer=optimizer), **KEEP)
+def run_erm(prepared, folder, optimizer=None, **changes):
+    run = spec("train", training(epochs=3, optimizer=optimizer), **{**KEEP, **changes})
     train.train(run, prepared, None, TrainFiles.below(folder / "p", folder / "w", run.keep_weights), "cpu")
 
 
@@ -73,6 +73,9 @@ def network(*_):
 RUNS = {
     "erm, sgd": run_erm,
     "erm, adamw": lambda prepared, folder: run_erm(prepared, folder, ADAMW),
+    "erm, every second epoch predicted": lambda prepared, folder: run_erm(
+        prepared, folder, predict_every=2, keep_logits=(2,)
+    ),
     "group_dro": run_group_dro,
     "stage1": run_stage1,
     "stage1 from a lower T": run_stage1_from_lower_t,

@@ -88,6 +88,7 @@ def test_settings_that_cannot_change_a_run_change_no_name():
         {"datasets__digits__aligned": 0.8},
         {"keep_weights": ["last"]},
         {"keep_logits": [1]},
+        {"predict_every": 2},
     ],
 )
 def test_settings_of_all_runs_change_every_final_run(changes):
