@@ -5,7 +5,7 @@ An image depends on (seed, number, class, attribute) alone, so a set is the same
 
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, repeat
@@ -14,7 +14,6 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from bam.data.examples import Split
 from bam.randomness import numpy_generator
 
 GRID = 64  # images are drawn at this size and enlarged: smooth, as photographs are, and quick
@@ -55,15 +54,6 @@ def draw(recipe: Recipe, labels: np.ndarray, attributes: np.ndarray) -> Iterator
         return
     with ProcessPoolExecutor(_n_workers()) as pool:
         yield from chain.from_iterable(pool.map(_drawn, repeat(recipe), chunks))
-
-
-def dealt(counts: Mapping[Split, Sequence[int]], least: int, scale: float) -> dict[Split, list[int]]:
-    """Return `scale` times each count, rounded half up and at least `least`.
-
-    >>> dealt({"train": (3498, 56)}, 2, 0.01)
-    {'train': [35, 2]}
-    """
-    return {split: [max(least, int(n * scale + 0.5)) for n in cells] for split, cells in counts.items()}
 
 
 def _n_workers() -> int:

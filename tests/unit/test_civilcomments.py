@@ -22,7 +22,8 @@ from bam.data.sources import UrlSource, read_sources
 from bam.data.tokenise import read_tokenizer
 from bam.errors import DataError
 from bam.fixture import write
-from bam.fixture_texts import apportioned, scaled
+from bam.fixture_sizes import scaled
+from bam.fixture_texts import apportioned
 from bam.fixtures.civilcomments import EIGHT, LEAST, WEIGHTS
 from bam.groups import partition_ids, read_scheme, read_split
 from tests.serving import served
