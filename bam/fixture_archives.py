@@ -5,14 +5,18 @@ import io
 import tarfile
 import zipfile
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from bam.data.origin import MARK
 from bam.files import atomic_path, write_text
 
 Member = tuple[str, bytes]  # path inside the archive, contents
+# What tells a generated archive from a real one, whatever its size; its last member.
+MARKED: Member = (MARK, b"Written by `bam fixture`; no real data.\n")
 
 
 def write_tar_gz(path: Path, members: Iterable[Member]) -> None:
@@ -23,7 +27,7 @@ def write_tar_gz(path: Path, members: Iterable[Member]) -> None:
         gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=1, mtime=0) as zipped,
         tarfile.open(fileobj=zipped, mode="w") as archive,
     ):
-        for name, contents in members:
+        for name, contents in chain(members, [MARKED]):
             info = tarfile.TarInfo(name)
             info.size = len(contents)
             archive.addfile(info, io.BytesIO(contents))
@@ -32,7 +36,7 @@ def write_tar_gz(path: Path, members: Iterable[Member]) -> None:
 def write_zip(path: Path, members: Iterable[Member]) -> None:
     """Write a zip; images are stored as they are, text is compressed."""
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for name, contents in members:
+        for name, contents in chain(members, [MARKED]):
             how = zipfile.ZIP_STORED if name.endswith(".jpg") else zipfile.ZIP_DEFLATED
             archive.writestr(zipfile.ZipInfo(name), contents, how)
 

@@ -2,23 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from bam.data.counts import check_classes, check_counts
 from bam.data.examples import SPLITS, Sizes, Split
+from bam.data.members import Members
+from bam.data.origin import Counts, check_origin
 from bam.strict import Strict
 
-Counts = Literal["published", "any"]
 SPLIT_CODES: Mapping[Split, int] = {"train": 0, "val": 1, "test": 2}  # as lists of images number them
 
 
 class BenchmarkSettings(Strict):
     """The setting that the `datasets:` entries of all benchmarks have."""
 
-    counts: Counts = Field(default="published", description="`any` takes data that are not the published ones")
+    counts: Counts = Field(
+        default="published",
+        description="`any` takes data that are not the published ones, `generated` those of `bam fixture` alone",
+    )
 
 
 class ImageSettings(BenchmarkSettings):
@@ -57,7 +60,9 @@ class Benchmark:
             n_minority=sum(self.count("train", *pair) for pair in self.minority),
         )
 
-    def check(self, cells: Mapping[Split, tuple[np.ndarray, np.ndarray]], counts: Counts, where: str) -> None:
+    def check(
+        self, cells: Mapping[Split, tuple[np.ndarray, np.ndarray]], counts: Counts, where: str, members: Members
+    ) -> None:
         """Refuse what is not the benchmark.
 
         Parameters
@@ -65,11 +70,13 @@ class Benchmark:
         cells : split -> label and attribute value of each example, int64 arrays of shape (n,)
         counts : whether each group of each split must be as large as published
         where : what was read, for messages
+        members : of the archive that it was read from
 
         Raises
         ------
         DataError
-            If a split has no example of a class, or a group is not as large as published.
+            If a split has no example of a class, or a group is not as large as published, or the archive is generated
+            where the published one is asked for, or the other way round.
         """
         check_classes({split: labels for split, (labels, _) in cells.items()}, self.class_names, where)
         if counts == "published":
@@ -77,3 +84,4 @@ class Benchmark:
             groups = {split: labels * len(values) + ids for split, (labels, ids) in cells.items()}
             names = [f"{label}, {value}" for label in self.class_names for value in values]
             check_counts(groups, self.published, names, where)
+        check_origin(members, counts, where)

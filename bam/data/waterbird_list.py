@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from bam.data import transforms
-from bam.data.benchmark import SPLIT_CODES, Benchmark, Counts
+from bam.data.benchmark import SPLIT_CODES, Benchmark
 from bam.data.examples import Examples, Split, SplitExamples
 from bam.data.images import IMAGENET, ImageRows, missing_member
 from bam.data.lists import read_csv
 from bam.data.members import Members, find, open_members, read_member
+from bam.data.origin import Counts
 from bam.errors import DataError
 
 RAW_SET = "waterbirds"
@@ -106,7 +107,7 @@ def read_birds(folder: Path, counts: Counts) -> Birds:
     if lost is not None:
         raise DataError(f"{where}: line {listing.lines[lost]:,}: the archive has no {names[lost]}; fetch it again")
     masks = {split: splits == code for split, code in SPLIT_CODES.items()}
-    BENCHMARK.check({split: (labels[mask], backgrounds[mask]) for split, mask in masks.items()}, counts, where)
+    BENCHMARK.check({split: (labels[mask], backgrounds[mask]) for split, mask in masks.items()}, counts, where, members)
     return Birds(path, members, labels, backgrounds, splits, names, list(listing.lines))
 
 

@@ -83,7 +83,7 @@ def read_examples(raw: Mapping[str, Path], settings: Settings) -> Examples:
         raise DataError(f"{faces.where}: lists {lost}, and {path} has no such image; fetch both again")
     chosen = {split: np.flatnonzero(faces.splits == code) for split, code in SPLIT_CODES.items()}
     cells = {split: (faces.labels[k], faces.genders[k]) for split, k in chosen.items()}
-    BENCHMARK.check(cells, settings.counts, faces.where)
+    BENCHMARK.check(cells, settings.counts, faces.where, members)
     splits: dict[Split, SplitExamples] = {}
     for split, indices in chosen.items():
         names = [images[faces.names[k]] for k in indices]

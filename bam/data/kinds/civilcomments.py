@@ -29,6 +29,7 @@ from pydantic import Field
 
 from bam.data.benchmark import Benchmark, BenchmarkSettings
 from bam.data.examples import SPLITS, Examples, Sizes, Split, SplitExamples
+from bam.data.members import open_members
 from bam.data.records import csv_rows
 from bam.data.texts import Texts
 from bam.data.tokenise import TokenRows, tokenizer_of
@@ -99,7 +100,7 @@ def read_examples(raw: Mapping[str, Path], settings: Settings) -> Examples:
         inputs = TokenRows(tokenizer, settings.max_length, text.pad_id, comments, rows)
         splits[split] = SplitExamples(inputs, columns[:, 1], attributes)
     cells = {split: (part.labels, part.attributes[ANY]) for split, part in splits.items()}
-    BENCHMARK.check(cells, settings.counts, f"{folder}")
+    BENCHMARK.check(cells, settings.counts, f"{folder}", open_members(folder / ARCHIVE))
     if settings.groups == "wilds":
         pairs = frozenset((0, k) for k in range(len(IDENTITIES)))
         return Examples(splits, CLASSES, None, pairs, overlapping=IDENTITIES, text=text)

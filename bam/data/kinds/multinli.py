@@ -24,6 +24,7 @@ from pydantic import Field
 
 from bam.data.benchmark import Benchmark, BenchmarkSettings
 from bam.data.examples import SPLITS, Examples, Sizes, Split, SplitExamples
+from bam.data.members import open_members
 from bam.data.records import csv_rows, json_lines
 from bam.data.texts import Texts
 from bam.data.tokenise import TokenRows, tokenizer_of
@@ -92,7 +93,7 @@ def read_examples(raw: Mapping[str, Path], settings: Settings) -> Examples:
         inputs = TokenRows(tokenizer, settings.max_length, text.pad_id, pairs.first, rows, pairs.second)
         splits[split] = SplitExamples(inputs, labels[rows], {"negation": negation[rows]})
     cells = {split: (part.labels, part.attributes["negation"]) for split, part in splits.items()}
-    BENCHMARK.check(cells, settings.counts, f"{folder}")
+    BENCHMARK.check(cells, settings.counts, f"{folder}", open_members(folder / ARCHIVE))
     return Examples(splits, CLASSES, BENCHMARK.attribute, BENCHMARK.minority, text=text)
 
 
