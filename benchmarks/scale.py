@@ -34,6 +34,7 @@ SEEDS = 10
 SGD = {"name": "sgd", "learning_rate": 1.0e-2, "momentum": 0.9, "weight_decay": 0.0}
 SIZES = {"train": 898, "val": 359, "test": 540}
 EPOCHS = 20
+KINDS_OF_TIME = ("user", "system", "children_user", "children_system")
 
 
 def study(n_runs: int) -> dict[str, Any]:
@@ -97,10 +98,12 @@ def write_all(plan: Plan, layout: Layout) -> None:
 
 
 def timed(words: str, action: Callable[[], object]) -> None:
-    """Do something and print how long it took."""
-    start = time.perf_counter()
+    """Do something and print how long it took, and the processor time, of which a busy machine takes no more."""
+    start, before = time.perf_counter(), os.times()
     action()
-    print(f"{time.perf_counter() - start:8.1f} s  {words}", flush=True)
+    wall, after = time.perf_counter() - start, os.times()
+    processor = sum(getattr(after, kind) - getattr(before, kind) for kind in KINDS_OF_TIME)
+    print(f"{wall:8.1f} s, of processors {processor:6.1f} s  {words}", flush=True)
 
 
 def commands(folder: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -145,6 +148,7 @@ def main() -> None:
         folder = Path(name)
         for part in ("bam", "workflow", "config"):
             shutil.copytree(ROOT / part, folder / part)
+        shutil.copy2(ROOT / "environment.yml", folder)
         (folder / "config" / "scale.yaml").write_text(yaml.safe_dump(study(n_runs), sort_keys=False))
         plan = make_plan(check_study(study(n_runs), "scale"), read_sources(ROOT / "config" / "datasets.yaml"))
         layout = Layout(folder / "data", folder / "results" / "scale")
@@ -158,8 +162,14 @@ def main() -> None:
 def call(folder: Path, command: tuple[str, ...], words: str) -> None:
     """Run and time one command."""
     environment = {**os.environ, "PYTHONPATH": str(folder)}
-    action = lambda: subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)  # noqa: E731
-    timed(words, action)
+    timed(words, lambda: run(command, folder, environment))
+
+
+def run(command: tuple[str, ...], folder: Path, environment: dict[str, str]) -> None:
+    """Run a command; what it printed is shown if it fails."""
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
 
 
 if __name__ == "__main__":

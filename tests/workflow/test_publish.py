@@ -13,6 +13,7 @@ from tests.workflow.publishing import (
     an_object,
     cached,
     clone,
+    commit,
     git,
     make_repository,
     publish,
@@ -171,6 +172,30 @@ def test_the_chosen_model_comes_with_a_pull(pulled):
     model = json.loads((pulled.results / "model" / "model.json").read_text())
     assert model["chosen"]["method"] == "bam"
     assert (pulled.results / "model" / "model.safetensors").exists()
+
+
+def test_a_tagged_model_is_found_by_its_name_and_predicts(published, tmp_path):
+    registry = clone(published, tmp_path / "registry")
+    registry.edit("dvc.yaml", "path: results/digits/model", "path: results/small/model")
+    for key, value in (("user.name", "test"), ("user.email", "test@example.org")):
+        git(registry.folder, "config", key, value)
+    commit(registry.folder, "name the small study's model")
+    get = ("dvc", "artifacts", "get", str(registry.folder), "digits-bam", "--out", str(tmp_path / "model"))
+    untagged = registry.run(*get, expect=None)
+    assert untagged.returncode != 0
+    assert "Unable to find artifact 'digits-bam'" in untagged.stderr
+    registry.run("gto", "register", "digits-bam")
+    commit_of_version = git(registry.folder, "rev-parse", "HEAD").strip()
+
+    show = "import dvc.api, json; print(json.dumps(dvc.api.artifacts_show('digits-bam', version='v0.0.1')))"
+    shown = json.loads(registry.run("python", "-c", show).stdout)
+    assert shown == {"rev": commit_of_version, "path": "results/small/model"}
+    registry.run(*get)
+    wanted = {path.name: path.read_bytes() for path in (published.results / "model").iterdir()}
+    assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == wanted
+    inputs = next(published.folder.glob("data/prepared/*/test/inputs.npy"))
+    registry.bam("predict", str(tmp_path / "model"), "--inputs", str(inputs), "--out", str(tmp_path / "predicted.csv"))
+    assert len((tmp_path / "predicted.csv").read_text().splitlines()) == 1 + 540
 
 
 def test_unpublished_runs_are_not_lost_to_a_pull(published, tmp_path):
