@@ -3,10 +3,11 @@
 The head is found by its shape: what has another one when the network is built for one class more.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bam.catalogue import suggestion
 from bam.errors import ConfigError, DataError
 from bam.model_settings import WEIGHTS
 
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 MAX_NAMED = 3
+
+
+def check_known(architecture: str, known: Sequence[str], library: str) -> None:
+    """Raise a ConfigError if a library has no classifier of this name."""
+    if architecture not in known:
+        near = suggestion(architecture, known)
+        raise ConfigError(f"model.architecture: {library} has no classifier {architecture!r}{near}")
 
 
 def image_network(
