@@ -10,7 +10,7 @@ from bam import catalogue
 from bam.data.examples import Sizes
 from bam.layout import Layout
 from bam.plan import Plan, Run
-from bam.recipe import Upweighted
+from bam.recipe import PrecisionName, Upweighted
 
 if TYPE_CHECKING:
     import torch
@@ -21,15 +21,23 @@ MOST_TIMED_STEPS, TIMED_S = 20, 5.0
 TIMED_BYTES, FEWEST_TIMED_ROWS = 4 << 20, 8  # large inputs are timed in smaller batches
 INTERPRETER_BYTES = 400e6
 FLOAT_BYTES = 4
+# Below this many weights a network is too small for 16 bits to save time, and a gain below a tenth is not worth a word.
+FEWEST_HALVED_WEIGHTS, MOST_HALVED_SHARE = 1_000_000, 0.9
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds a trained and a predicted example take, and the model's number of weights."""
+    """Seconds a trained and a predicted example take, and the model's number of weights.
+
+    Attributes
+    ----------
+    bfloat16_share : time of a training step in bfloat16 over that in the study's float32, where both were measured
+    """
 
     training_s: float
     predicting_s: float
     n_parameters: int
+    bfloat16_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,18 @@ def describe(plan: Plan, layout: Layout, rate: float | None = None) -> str:
             f"{disk:9.1f} {memory:17.0f}"
         )
     lines.append(f"time: {_how_timed(plan, rate)}; error sets taken to be as large as the minority groups")
+    lines += [line for shape, speed in speeds.items() if (line := _halved(shape, speed))]
     return "\n".join([*lines, *_choices(plan, cost, unit)])
+
+
+def _halved(shape: tuple[object, ...], speed: Speed) -> str:
+    """Return what 16 bits would save on this machine, empty if little or not measured; nothing is chosen by it."""
+    if speed.bfloat16_share is None or speed.bfloat16_share > MOST_HALVED_SHARE:
+        return ""
+    return (
+        f"bfloat16: a training step on {' x '.join(map(str, shape[:-1]))} takes {speed.bfloat16_share:.2f} of its time "
+        "on this processor; `precision: bfloat16` in the config asks for it, on every machine and under ids of its own"
+    )
 
 
 def _choices(plan: Plan, cost: Callable[[Run], Cost], unit: str) -> Iterator[str]:
@@ -134,18 +153,20 @@ def _speed(plan: Plan, sizes: Sizes, rate: float | None) -> Speed:
     import torch
 
     if rate is None:
-        return Speed(*_measure(plan, sizes))
+        return _measure(plan, sizes)
     with torch.device("meta"):
         n_parameters = sum(parameter.numel() for parameter in _network(plan, sizes).parameters())
     return Speed(1 / rate, 1 / (PREDICTED_PER_TRAINED * rate), n_parameters)
 
 
-def _measure(plan: Plan, sizes: Sizes) -> tuple[float, float, int]:
-    """Return seconds a training example, seconds a predicted example, and the number of parameters."""
+def _measure(plan: Plan, sizes: Sizes) -> Speed:
+    """Time steps of the study's own precision, and of bfloat16 where that might save time."""
     import torch
 
     from bam.training.inputs import TOKEN_BYTES
+    from bam.training.precision import autocast
 
+    cpu, own = torch.device("cpu"), plan.study.file.precision
     torch.set_num_threads(plan.study.file.threads)
     model = _network(plan, sizes)
     is_text = len(sizes.input_shape) == 1
@@ -155,16 +176,24 @@ def _measure(plan: Plan, sizes: Sizes) -> tuple[float, float, int]:
     labels_B = torch.zeros(batch_size, dtype=torch.int64)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
 
-    def train() -> None:
+    def train(precision: PrecisionName) -> None:
         optimizer.zero_grad()
-        torch.autograd.backward(torch.nn.functional.cross_entropy(model(x_B), labels_B))
+        with autocast(precision, cpu):
+            logits_BC = model(x_B)
+        torch.autograd.backward(torch.nn.functional.cross_entropy(logits_BC.float(), labels_B))
         optimizer.step()
 
-    train()  # the first step sets things up
-    training = _seconds(train) / batch_size
-    with torch.inference_mode():
-        predicting = _seconds(lambda: model(x_B)) / batch_size
-    return training, predicting, sum(p.numel() for p in model.parameters())
+    def training_s(precision: PrecisionName) -> float:
+        train(precision)  # the first step sets things up
+        return _seconds(lambda: train(precision))
+
+    training = training_s(own)
+    with torch.inference_mode(), autocast(own, cpu):
+        predicting = _seconds(lambda: model(x_B))
+    n_parameters = sum(p.numel() for p in model.parameters())
+    is_worth_a_try = own == "float32" and n_parameters >= FEWEST_HALVED_WEIGHTS
+    share = training_s("bfloat16") / training if is_worth_a_try else None
+    return Speed(training / batch_size, predicting / batch_size, n_parameters, share)
 
 
 def _network(plan: Plan, sizes: Sizes) -> "torch.nn.Module":

@@ -124,6 +124,41 @@ def test_plan_with_a_rate_counts_examples_by_hand_and_needs_no_stopwatch(tmp_pat
         assert found[step][2] == pytest.approx(seconds / 3600, abs=0.001)
 
 
+@pytest.mark.parametrize(
+    ("own", "times", "share"),
+    [
+        ("float32", [1.0, 0.3, 0.5], "0.50"),  # a step in float32, a prediction, a step in bfloat16
+        ("float32", [1.0, 0.3, 0.95], None),
+        ("bfloat16", [0.5, 0.3], None),
+    ],
+)
+def test_plan_says_what_16_bits_would_save_here_and_changes_nothing(tmp_path: Path, monkeypatch, own, times, share):
+    monkeypatch.setattr(costing, "FEWEST_HALVED_WEIGHTS", 0)
+    left = iter(times)
+
+    def seconds(step) -> float:
+        step()
+        return next(left)
+
+    monkeypatch.setattr(costing, "_seconds", seconds)
+    plan = toy.plan(precision=own)
+    said = [line for line in describe(plan, Layout(tmp_path, tmp_path)).splitlines() if line.startswith("bfloat16")]
+    assert not list(left)
+    assert said == (
+        [
+            f"bfloat16: a training step on 2 x 8 x 8 takes {share} of its time on this processor; "
+            "`precision: bfloat16` in the config asks for it, on every machine and under ids of its own"
+        ]
+        if share
+        else []
+    )
+    assert {run.spec.precision for run in plan.trainings.values()} == {own}
+
+
+def test_plan_leaves_small_networks_alone(tmp_path: Path):
+    assert "bfloat16" not in describe(toy.plan(), Layout(tmp_path, tmp_path))
+
+
 # bam doctor
 
 
