@@ -38,7 +38,30 @@ class State:
     seconds_left: float | None = None
 
 
+@dataclass(frozen=True)
+class Look:
+    """How far a study is at one moment.
+
+    Attributes
+    ----------
+    text : what `status` returns
+    is_done : whether every training, selection and evaluation is there
+    has_failed : whether a log ends in an error
+    goes_on : whether a training runs or has stopped silently, or waits for nothing that has failed
+    """
+
+    text: str
+    is_done: bool
+    has_failed: bool
+    goes_on: bool
+
+
 def status(plan: Plan, layout: Layout) -> str:
+    """Return how far a study is, in words."""
+    return look(plan, layout).text
+
+
+def look(plan: Plan, layout: Layout) -> Look:
     """Return, per step, done of total and what the others are at; the time left; and what failed, with log tails.
 
     Times are means over finished runs of the same step, method and data set, or else of the same step, so they say
@@ -50,11 +73,13 @@ def status(plan: Plan, layout: Layout) -> str:
     }
     states = [state for part in trainings.values() for state in part]
     choices = [(arm.name, *choice) for arm in plan.arms for choice in arm.choices()]
+    selections = [layout.selection(*choice) for choice in choices]
+    evaluations = [layout.evaluation(*choice) for choice in choices]
     lines = [
         _counted("prepared data", [layout.prepared(d.data_id) / "manifest.json" for d in plan.datasets.values()]),
         *(_summary(name, part) for name, part in trainings.items()),
-        _counted("selections", [layout.selection(*choice) for choice in choices]),
-        _counted("evaluations", [layout.evaluation(*choice) for choice in choices]),
+        _counted("selections", selections),
+        _counted("evaluations", evaluations),
         *_time_left(states, layout),
     ]
     lines += [f"failed: {name}: {why}" for name, why in _diverged(states, layout)]
@@ -64,7 +89,26 @@ def status(plan: Plan, layout: Layout) -> str:
         lines += [f"log {path}:", *(f"  {line}" for line in _lines(path)[-TAIL_LINES:])]
     if len(logs) > MOST_LOGS:
         lines.append(f"and {len(logs) - MOST_LOGS} more logs that end in an error, below {layout.results / 'logs'}")
-    return "\n".join(lines)
+    return Look(
+        "\n".join(lines),
+        is_done=all(s.state == "done" for s in states) and all(p.exists() for p in (*selections, *evaluations)),
+        has_failed=bool(logs),
+        goes_on=_goes_on(states),
+    )
+
+
+def _goes_on(states: Sequence[State]) -> bool:
+    """Return whether a training is under way, or waits for something other than what has failed."""
+    failed = {state.run.name for state in states if state.state == "failed"}
+    for state in states:
+        if state.state in ("running", "stopped"):
+            return True
+        needs = {state.run.stage1, state.run.previous} & failed
+        if state.state == "waiting" and needs:
+            failed.add(state.run.name)  # lower T come first, and stage 1 before stage 2
+        elif state.state == "waiting":
+            return True
+    return False
 
 
 def _states(runs: Iterable[Run], layout: Layout) -> list[State]:

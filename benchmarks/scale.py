@@ -22,11 +22,11 @@ import yaml
 
 from bam.artifacts import Predictions, write_auxiliary, write_error_set, write_predictions
 from bam.data.sources import read_sources
-from bam.files import sha256_file, write_json
 from bam.layout import Layout
 from bam.pipeline import files_of, make_data
 from bam.plan import Plan, Run, make_plan
 from bam.run_files import Stage1Files
+from bam.steps.outputs import Meter, write_record, write_timing
 from bam.study import check_study
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,10 +79,8 @@ def write_run(run: Run, layout: Layout, rng: np.random.Generator) -> None:
             epochs = np.arange(1, n_epochs + 1)
             write_predictions(path, Predictions(epochs, classes, np.ones(n_epochs)))
             outputs[name] = path
-    timing = {"wall_s": 1.0, "training_s": 1.0, "prediction_s": 0.1, "peak_memory_bytes": 1, "examples_per_s": 1.0}
-    write_json(files.timing, timing)
-    hashes = {name: sha256_file(path) for name, path in outputs.items()}
-    write_json(files.record, {"outputs": hashes, "spec": run.spec.model_dump(mode="json")})
+    write_timing(files.timing, Meter(), n_visited=1)
+    write_record(files.record, run.spec, "cpu", outputs, evaluation_batch=1)
 
 
 def write_all(plan: Plan, layout: Layout) -> None:
@@ -125,7 +123,8 @@ def commands(folder: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
         "bam evaluate",
         (*bam, "evaluate", "--study", "config/scale.yaml", "--selection", chosen, *results, "--out", "e.csv"),
     )
-    yield "snakemake all (selections, tables, figures, report)", snakemake("--quiet", "all", "--", "all")
+    everything = snakemake("--quiet", "rules", "--show-failed-logs", "--", "all")
+    yield "snakemake all (selections, tables, figures, report)", everything
     tables = sorted((folder / "results" / "scale" / "tables").glob("*.csv"))
     for path in tables:
         yield f"bam table {path.stem}", (*bam, "table", path.stem, "--study", "config/scale.yaml", *results)

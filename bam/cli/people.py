@@ -96,27 +96,24 @@ def spec(
 
 def status(
     config: Config,
-    watch: Annotated[float, typer.Option(help="Say it again every so many seconds, until Ctrl-C; 0: once.", min=0)] = 0,
+    watch: Annotated[
+        float, typer.Option(help="Say it again every so many seconds, until the study ends; 0: once.", min=0)
+    ] = 0,
     results: StudyResults = None,
     data: options.Data = Path("data"),
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
     """Say how far a study is: done, running, failed, time left, and the tails of failed logs."""
-    import time
-
-    from rich.console import Console
-
     from bam.layout import Layout
-    from bam.status import status as step
+    from bam.status import look
+    from bam.watch import watch as step
 
     made = options.read_plan(config, sources)
     layout = Layout(data, results or Path("results") / made.study.name)
-    typer.echo(step(made, layout))
-    while watch:
-        time.sleep(watch)
-        text = step(made, layout)
-        Console().clear()  # nothing where output is no terminal
-        typer.echo(text)
+    if not watch:
+        typer.echo(look(made, layout).text)
+        return
+    step(lambda: look(made, layout), watch, typer.echo)
 
 
 def show(
