@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bam.data.complete import missing_files
 from bam.data.raw import contents_of
 from bam.data.sources import read_sources
 from bam.errors import ConfigError
@@ -80,8 +81,8 @@ class Graph:
 
     def raw_for_prepare(self, data_id: str) -> list[str]:
         """Return what `prepare` needs; where no run has to train, labels are enough."""
-        files = SPLIT_FILES if data_id in self._to_train_on else LABEL_FILES
-        return self.fetched(self.by_data_id[data_id], self.layout.prepared(data_id), files)
+        needed = (*SPLIT_FILES, *self._missing[data_id]) if data_id in self._to_train_on else LABEL_FILES
+        return self.fetched(self.by_data_id[data_id], self.layout.prepared(data_id), needed)
 
     def raw_for_annotate(self, groups_id: str) -> list[str]:
         """Return what `annotate` needs."""
@@ -136,6 +137,11 @@ class Graph:
         """The ids of the data that a run has to train on."""
         return frozenset(self.run(name).dataset.data_id for name in self._to_train)
 
+    @functools.cached_property
+    def _missing(self) -> Mapping[str, list[str]]:
+        """Id of prepared data -> its files that are not there."""
+        return {data_id: missing_files(self.layout.prepared(data_id)) for data_id in self.by_data_id}
+
     def manifest(self, name: str) -> list[str]:
         """Return the manifest that a run trains on, or nothing if the run is done.
 
@@ -143,9 +149,11 @@ class Graph:
         """
         if self.is_done(name):
             return []
-        folder = self.layout.prepared(self.run(name).dataset.data_id)
-        missing = [path for file in SPLIT_FILES if not (path := folder / file).exists()]
-        return [str(path) for path in dict.fromkeys([folder / "manifest.json", *missing])]
+        data_id = self.run(name).dataset.data_id
+        folder, missing = self.layout.prepared(data_id), self._missing[data_id]
+        # Where an array of every data set is missing, the rule that makes it makes all others.
+        made = [name for name in missing if name in SPLIT_FILES] or missing
+        return [str(folder / name) for name in dict.fromkeys(["manifest.json", *made])]
 
     def prepared(self, name: str) -> str:
         """Return the folder of prepared data that a run trains on."""

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bam.data.complete import missing_files
 from bam.data.sources import RawSet
-from bam.layout import GROUP_FILES, SPLIT_FILES, Layout
+from bam.layout import GROUP_FILES, Layout
 from bam.plan import Cell, DataSet, Run
 from bam.pretrained import FILES, Pretrained
 from bam.progress import track
@@ -59,12 +60,12 @@ def make_data(dataset: DataSet, sources: dict[str, RawSet], layout: Layout) -> N
 
     prepared, groups = layout.prepared(dataset.data_id), layout.groups(dataset.groups_id)
     folders = [layout.raw(raw) for raw in dataset.raw]
-    missing = [not (prepared / name).exists() for name in SPLIT_FILES]
+    missing = missing_files(prepared)
     unannotated = [not (groups / name).exists() for name in GROUP_FILES]
-    if any(missing) or any(unannotated):
+    if missing or any(unannotated):
         for raw, folder in zip(dataset.raw, folders, strict=True):
             fetch(raw, sources[raw], folder)
-    if any(missing):
+    if missing:
         prepare(dict(dataset.array_settings), folders, prepared)
     if any(unannotated):
         annotate(dict(dataset.settings), folders, groups)

@@ -9,12 +9,13 @@ import numpy as np
 
 from bam import catalogue
 from bam.artifacts import read_predictions
+from bam.data.complete import missing_files
 from bam.data.fetch import fetch
 from bam.data.prepared import open_labels, read_manifest
 from bam.data.sources import RawSet, read_sources
 from bam.errors import ConfigError
 from bam.files import write_text
-from bam.layout import SPLIT_FILES, Layout
+from bam.layout import Layout
 from bam.pipeline import make_pretrained, pretrained_of
 from bam.plan import DataSet, Run, make_plan
 from bam.progress import track
@@ -125,7 +126,7 @@ def look(
 def make_prepared(dataset: DataSet, sources: Mapping[str, RawSet], layout: Layout) -> None:
     """Fetch and prepare one data set unless it is there. Groups are not annotated."""
     prepared = layout.prepared(dataset.data_id)
-    if all((prepared / name).exists() for name in SPLIT_FILES):
+    if not missing_files(prepared):
         return
     folders = [layout.raw(raw) for raw in dataset.raw]
     for raw, folder in zip(dataset.raw, folders, strict=True):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bam.artifacts import read_error_set, read_predictions
+from bam.data.complete import missing_files
 from bam.data.prepared import Manifest, check_file, read_manifest
 from bam.data.samples import read_samples
 from bam.error_set import find
@@ -18,7 +19,7 @@ from bam.errors import DataError
 from bam.files import read_json, sha256_file
 from bam.groups import SCHEME, read_scheme
 from bam.groups import corrupt_files as corrupt_groups
-from bam.layout import INPUT_FILES, LABEL_FILES, Layout
+from bam.layout import LABEL_FILES, Layout
 from bam.plan import DataSet, Plan, Run
 from bam.pretrained import RECORD
 
@@ -73,7 +74,7 @@ def _not_here(plan: Plan, there: list[str], layout: Layout) -> list[str]:
     for data in plan.datasets.values():
         folder = layout.prepared(data.data_id)
         what = "" if (folder / "manifest.json").exists() else "prepared data"
-        if not what and not all((folder / name).exists() for name in INPUT_FILES):
+        if not what and not set(missing_files(folder)) <= set(LABEL_FILES):
             what = "inputs"
         if there and what:
             lines.append(f"{folder}: its {what} are not here, and not checked")

@@ -49,6 +49,20 @@ rule prepare:
         "python -m bam prepare --settings {params.settings:q} {params.raw} --out {params.folder} > {log} 2>&1"
 
 
+# Which of its two texts each token of a pair is of: `prepare` writes these too, but only for pairs. Where they alone were
+# lost, it writes all again.
+use rule prepare as prepare_segments with:
+    output:
+        expand(
+            "data/prepared/{{id}}/{split}/segments.npy",
+            split=["train", "val", "test"],
+        ),
+    log:
+        "logs/prepare_segments/{id}.log",
+    benchmark:
+        "logs/prepare_segments/{id}.benchmark.tsv"
+
+
 # Weights that networks start from, as safetensors; a raw set, a folder or the hub gives them.
 rule pretrained:
     input:
