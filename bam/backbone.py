@@ -3,10 +3,13 @@
 The head is found by its shape: what has another one when the network is built for one class more.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from pydantic import BeforeValidator
+
+from bam.catalogue import suggestion
 from bam.errors import ConfigError, DataError
 from bam.model_settings import WEIGHTS
 
@@ -14,6 +17,15 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 MAX_NAMED = 3
+# `none` says the same as null, which in a config that extends another would remove the key.
+WeightsName = Annotated[str | None, BeforeValidator(lambda value: None if value == "none" else value)]
+
+
+def check_known(architecture: str, known: Sequence[str], library: str) -> None:
+    """Raise a ConfigError if a library has no classifier of this name."""
+    if architecture not in known:
+        near = suggestion(architecture, known)
+        raise ConfigError(f"model.architecture: {library} has no classifier {architecture!r}{near}")
 
 
 def image_network(

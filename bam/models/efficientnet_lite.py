@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from bam import backbone
+from bam.backbone import WeightsName
 from bam.errors import ConfigError
 from bam.model_settings import PretrainedSettings
 
@@ -22,8 +23,8 @@ class Settings(PretrainedSettings):
     architecture: Literal[
         "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "efficientnet-lite3", "efficientnet-lite4"
     ]
-    pretrained: str | None = Field(
-        description="a raw set such as efficientnet-lite0-imagenet1k, a .pth or .safetensors file; null for none"
+    pretrained: WeightsName = Field(
+        description="a raw set such as efficientnet-lite0-imagenet1k, a .pth or .safetensors file; none for fresh ones"
     )
 
     def weights_source(self) -> str | None:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from bam import backbone
-from bam.catalogue import suggestion
-from bam.errors import ConfigError
+from bam.backbone import WeightsName
 from bam.model_settings import PretrainedSettings
 
 if TYPE_CHECKING:
@@ -21,9 +20,9 @@ class Settings(PretrainedSettings):
 
     name: Literal["timm"]
     architecture: str = Field(description="as timm names it, without a tag of weights, e.g. resnet50 or convnext_tiny")
-    pretrained: str | None = Field(
+    pretrained: WeightsName = Field(
         description="a raw set, a .pth or .safetensors file, or a hub name such as "
-        "timm/convnext_tiny.fb_in1k@<revision>; null for none"
+        "timm/convnext_tiny.fb_in1k@<revision>; none for fresh ones"
     )
 
     def weights_source(self) -> str | None:
@@ -56,10 +55,7 @@ def build(
     """
     import timm
 
-    known = timm.list_models()
-    if settings.architecture not in known:
-        near = suggestion(settings.architecture, known)
-        raise ConfigError(f"model.architecture: timm has no classifier {settings.architecture!r}{near}")
+    backbone.check_known(settings.architecture, timm.list_models(), "timm")
 
     def make(n: int) -> "nn.Module":
         network: nn.Module = timm.create_model(

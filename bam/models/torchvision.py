@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from bam import backbone
-from bam.catalogue import suggestion
-from bam.errors import ConfigError
+from bam.backbone import WeightsName
 from bam.model_settings import PretrainedSettings
 
 if TYPE_CHECKING:
@@ -23,9 +22,9 @@ class Settings(PretrainedSettings):
 
     name: Literal["torchvision"]
     architecture: str = Field(description="as torchvision names it, e.g. resnet50")
-    pretrained: str | None = Field(
+    pretrained: WeightsName = Field(
         description="imagenet1k_v1 or imagenet1k_v2 (the raw set <architecture>-imagenet1k-v1), another raw set, "
-        "a .pth or .safetensors file; null for none"
+        "a .pth or .safetensors file; none for fresh ones"
     )
 
     def weights_source(self) -> str | None:
@@ -60,10 +59,7 @@ def build(
     """
     from torchvision import models
 
-    known = models.list_models(module=models)
-    if settings.architecture not in known:
-        near = suggestion(settings.architecture, known)
-        raise ConfigError(f"model.architecture: torchvision has no classifier {settings.architecture!r}{near}")
+    backbone.check_known(settings.architecture, models.list_models(module=models), "torchvision")
 
     def make(n: int) -> "nn.Module":
         network: nn.Module = models.get_model(settings.architecture, weights=None, num_classes=n)

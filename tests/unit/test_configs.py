@@ -7,8 +7,9 @@ import pytest
 
 from bam.errors import ConfigError
 from bam.graph import Graph
+from bam.pretrained import find, model_settings
 from bam.study import read_study
-from bam.yaml_files import read_layers, read_yaml
+from bam.yaml_files import merged, read_layers, read_yaml
 from tests import own
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +69,16 @@ def test_mappings_are_merged_lists_replaced_and_null_removes(tmp_path):
         top="extends: middle.yaml\nstudy: top\nf: null\na: {b: 8}\n",
     )
     assert read_layers(top) == {"study": "top", "a": {"b": 8, "c": [5], "d": {"e": 6, "g": 7}}}
+
+
+def test_a_variant_leaves_pretrained_weights_out(tmp_path):
+    below = "study: base\nmodel: {name: torchvision, architecture: resnet18, pretrained: imagenet1k_v1}\n"
+    top = written(tmp_path, base=below, top="extends: base.yaml\nstudy: top\nmodel: {pretrained: none}\n")
+    model = read_layers(top)["model"]
+    assert model_settings(model).weights_source() is None
+    assert find(model, {}) is None
+    with pytest.raises(ConfigError, match="pretrained: is missing"):
+        model_settings(merged(model, {"pretrained": None}))
 
 
 @pytest.mark.parametrize(
