@@ -5,7 +5,9 @@ The head is found by its shape: what has another one when the network is built f
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator
 
 from bam.catalogue import suggestion
 from bam.errors import ConfigError, DataError
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 MAX_NAMED = 3
+# `none` says the same as null, which in a config that extends another would remove the key.
+WeightsName = Annotated[str | None, BeforeValidator(lambda value: None if value == "none" else value)]
 
 
 def check_known(architecture: str, known: Sequence[str], library: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bam.data.prepared import missing_files
+from bam.data.complete import missing_files
 from bam.data.raw import contents_of
 from bam.data.sources import read_sources
 from bam.errors import ConfigError, RunError

@@ -1,15 +1,9 @@
 """What the settings of models that may start from pretrained weights have in common."""
 
-from typing import Annotated
-
-from pydantic import BeforeValidator
-
 from bam.strict import Strict
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
-# `none` says the same as null, which in a config that extends another would remove the key.
-WeightsName = Annotated[str | None, BeforeValidator(lambda value: None if value == "none" else value)]
 
 
 class PretrainedSettings(Strict):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bam.data.prepared import missing_files
+from bam.data.complete import missing_files
 from bam.data.sources import RawSet
 from bam.layout import GROUP_FILES, Layout
 from bam.plan import Cell, DataSet, Run

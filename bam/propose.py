@@ -9,8 +9,9 @@ import numpy as np
 
 from bam import catalogue
 from bam.artifacts import read_predictions
+from bam.data.complete import missing_files
 from bam.data.fetch import fetch
-from bam.data.prepared import missing_files, open_labels, read_manifest
+from bam.data.prepared import open_labels, read_manifest
 from bam.data.sources import RawSet, read_sources
 from bam.errors import ConfigError
 from bam.files import write_text

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from bam.artifacts import read_error_set, read_predictions
-from bam.data.prepared import Manifest, check_file, missing_files, read_manifest
+from bam.data.complete import missing_files
+from bam.data.prepared import Manifest, check_file, read_manifest
 from bam.data.samples import read_samples
 from bam.error_set import find
 from bam.errors import DataError

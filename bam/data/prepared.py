@@ -10,7 +10,6 @@ import numpy as np
 from bam.data.examples import Split
 from bam.errors import DataError
 from bam.files import read_json, sha256_file
-from bam.layout import SPLIT_FILES
 
 MANIFEST = "manifest.json"
 SCHEMA = "bam.prepared/1"
@@ -75,18 +74,6 @@ def read_manifest(folder: Path) -> Manifest:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: lacks {error}; delete it to have it made again") from error
-
-
-def missing_files(folder: Path) -> list[str]:
-    """Return which files of prepared data are not there: those of every data set, and what else a manifest names.
-
-    A manifest that cannot be read names nothing; who reads it will say so.
-    """
-    try:
-        named = read_manifest(folder).files if (folder / MANIFEST).exists() else {}
-    except DataError:
-        named = {}
-    return [name for name in dict.fromkeys((*SPLIT_FILES, *named)) if not (folder / name).exists()]
 
 
 def open_inputs(folder: Path, manifest: Manifest, split: Split) -> np.ndarray:

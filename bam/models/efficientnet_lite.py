@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from bam import backbone
+from bam.backbone import WeightsName
 from bam.errors import ConfigError
-from bam.model_settings import PretrainedSettings, WeightsName
+from bam.model_settings import PretrainedSettings
 
 if TYPE_CHECKING:
     from torch import nn

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from bam import backbone
-from bam.model_settings import PretrainedSettings, WeightsName
+from bam.backbone import WeightsName
+from bam.model_settings import PretrainedSettings
 
 if TYPE_CHECKING:
     from torch import nn

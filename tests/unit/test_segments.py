@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bam.data.prepared import missing_files
+from bam.data.complete import missing_files
 from bam.data.sources import read_sources
 from bam.graph import Graph
 from bam.layout import SPLIT_FILES, Layout
