@@ -117,7 +117,7 @@ format: setup  ## rewrite files in the project's format
 	ruff check --fix .
 	snakefmt workflow
 
-bench: setup  ## ratios of our loop, data path, layouts and jobs to bare ones, with spread (about 10 minutes)
+bench: setup  ## ratios of our loop, data path, layouts, jobs and a whole study to bare ones, with spread (about half an hour, idle)
 	python -m benchmarks.bench
 
 docs-results: study sweeps  ## copy tables and figures to docs/results/ and the README's table and figure from them

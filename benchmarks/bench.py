@@ -1,6 +1,6 @@
-"""One table of ratios, printed and written to benchmarks/bench.csv; about ten minutes on one core.
+"""One table of ratios, printed and written to benchmarks/bench.csv; about half an hour, most of it the whole study.
 
-    python -m benchmarks.bench [overhead auxiliary data_path layouts jobs]
+    python -m benchmarks.bench [overhead auxiliary data_path layouts jobs whole_study]
 
 Without a name, all parts are run. With names, only those, and the rows of the others in the CSV stay.
 """
@@ -22,6 +22,7 @@ from benchmarks.jobs import jobs
 from benchmarks.layouts import layouts
 from benchmarks.overhead import of_auxiliary_variables, over_bare_loop
 from benchmarks.pairs import Row
+from benchmarks.whole_study import whole_study
 
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "overhead": over_bare_loop,
@@ -29,6 +30,7 @@ PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "data_path": data_path,
     "layouts": layouts,
     "jobs": jobs,
+    "whole_study": whole_study,
 }
 COLUMNS = ("part", "what", "unit", "median", "min", "max", "n_repeats", "target", "verdict", "load", "machine")
 

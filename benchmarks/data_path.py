@@ -10,7 +10,7 @@ import torch
 from numpy.lib.format import open_memmap
 from PIL import Image
 
-from bam.data.images import resize_then_crop
+from bam.data.transforms import resize_then_crop
 from bam.training.inputs import ImageInputs
 from benchmarks.pairs import Row, seconds
 

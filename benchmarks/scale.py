@@ -147,6 +147,7 @@ def main() -> None:
         folder = Path(name)
         for part in ("bam", "workflow", "config"):
             shutil.copytree(ROOT / part, folder / part)
+        shutil.copy(ROOT / "environment.yml", folder)  # the rules name it
         shutil.copy2(ROOT / "environment.yml", folder)
         (folder / "config" / "scale.yaml").write_text(yaml.safe_dump(study(n_runs), sort_keys=False))
         plan = make_plan(check_study(study(n_runs), "scale"), read_sources(ROOT / "config" / "datasets.yaml"))

@@ -51,11 +51,11 @@ class Case:
         return len(self.shape) == 1
 
 
-MLP = Case("MLP 2x8x8", {"name": "mlp", "hidden": [128]}, (2, 8, 8), 64, 20_000, 11)
-LENET = Case("LeNet 2x28x28", {"name": "lenet"}, (2, 28, 28), 64, 3_200, 15)
-RESNET_64 = Case("ResNet-18 3x64x64", RESNET, (3, 64, 64), 32, 192, 5)
-RESNET_224 = Case("ResNet-18 3x224x224", RESNET, (3, 224, 224), 8, 16, 5)
-TINY_BERT = Case("tiny BERT, 64 tokens", {"name": "huggingface", "config": BERT}, (64,), 32, 256, 11)
+MLP = Case("MLP 2x8x8", {"name": "mlp", "hidden": [128]}, (2, 8, 8), 64, 20_000, 21)
+LENET = Case("LeNet 2x28x28", {"name": "lenet"}, (2, 28, 28), 64, 3_200, 41)
+RESNET_64 = Case("ResNet-18 3x64x64", RESNET, (3, 64, 64), 32, 192, 11)
+RESNET_224 = Case("ResNet-18 3x224x224", RESNET, (3, 224, 224), 8, 16, 11)
+TINY_BERT = Case("tiny BERT, 64 tokens", {"name": "huggingface", "config": BERT}, (64,), 32, 256, 41)
 
 
 def make_trainer(case: Case, *, n_rows: int | None = None, auxiliary: bool = False) -> Trainer:

@@ -6,8 +6,10 @@ import math
 import pytest
 import torch
 
+from bam.files import write_json
+from bam.study import check_study, read_study
 from bam.training.loop import run_epoch
-from benchmarks import bench
+from benchmarks import bench, whole_study
 from benchmarks.pairs import Row, ratios, seconds
 from benchmarks.trainers import LENET, MLP, RESNET_64, TINY_BERT, bare_epoch, make_trainer, torch_sgd
 
@@ -86,3 +88,26 @@ def test_an_unknown_part_is_named(monkeypatch, capsys):
         bench.main()
     assert stopped.value.code == 2
     assert "no part speed; there is overhead, " in capsys.readouterr().err
+
+
+def test_a_whole_study_is_counted_from_its_trainings(tmp_path):
+    for step, name, training in (("train", "a", 30.0), ("stage2", "b", 10.0)):
+        timing = {"training_s": training, "evaluation_s": 4.0, "wall_s": training + 5.0}
+        (tmp_path / "predictions" / step / name).mkdir(parents=True)
+        write_json(tmp_path / "predictions" / step / name / "timing.json", timing)
+    whole = whole_study.counted(tmp_path, wall_s=26.0)
+    assert (whole.n_trainings, whole.training_s, whole.evaluation_s, whole.job_s) == (2, 40.0, 8.0, 50.0)
+    assert whole.ratio == pytest.approx(26 / 20)
+    assert whole.cell_s == 20
+    assert whole.other_s == pytest.approx((2 * 26 - 48) / 2)
+
+
+def test_the_whole_study_is_the_published_main_table_with_one_seed():
+    content = whole_study.study()
+    study = check_study(content, "whole_study")
+    assert list(study.settings) == ["erm", "jtt", "bam_no_aux", "bam", "group_dro"]
+    assert {len(settings) for settings in study.settings.values()} == {4}
+    assert len(study.file.seeds) == 1
+    published = read_study(str(whole_study.ROOT / "config" / "cmnist.yaml"))
+    before = published.settings["erm"][0].recipe.final.epochs
+    assert study.settings["erm"][0].recipe.final.epochs == whole_study.LONGER * before
