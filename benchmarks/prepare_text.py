@@ -35,8 +35,7 @@ def step(arguments: list[str], environment: dict[str, str]) -> tuple[float, floa
 
 def measure(name: str, scale: float, folder: Path) -> None:
     """Take all steps and print what each took."""
-    settings = {"kind": name, "tokenizer": TOKENIZER, "max_length": MAX_LENGTH[name]}
-    settings |= {} if scale == 1 else {"counts": "any"}
+    settings = {"kind": name, "tokenizer": TOKENIZER, "max_length": MAX_LENGTH[name], "counts": "generated"}
     raws = [folder / "raw" / raw for raw in (name, TOKENIZER)]
     made = ["--settings", json.dumps(settings), *(word for raw in raws for word in ("--raw", str(raw))), "--out"]
     steps = {

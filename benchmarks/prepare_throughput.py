@@ -82,9 +82,8 @@ def epoch_rate(folder: Path, batch_size: int) -> tuple[float, float, float]:
 def measure(options: argparse.Namespace, folder: Path) -> None:
     """Take all steps and print what each took."""
     name, raw = options.name, folder / "raw"
-    settings: dict[str, object] = {"kind": name, "side": options.side}
+    settings: dict[str, object] = {"kind": name, "side": options.side, "counts": "generated"}
     settings |= {"raw": RAW_SETS[name]} if name == "celeba" else {}
-    settings |= {} if options.scale == 1 else {"counts": "any"}
     made = ["--settings", json.dumps(settings), "--raw", str(raw), "--out"]
     drawn = (
         [f"side={options.image or 256}"] if name == "waterbirds" else ["layout=kaggle", f"width={options.image or 178}"]
