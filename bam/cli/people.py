@@ -8,6 +8,7 @@ import typer
 from bam.cli import options
 
 Config = Annotated[str, typer.Argument(help="Study config, e.g. config/digits.yaml.")]
+ConfigOrList = Annotated[str, typer.Argument(help="Study config, or a list of some, e.g. config/paper.yaml.")]
 StudyResults = Annotated[Path | None, typer.Option(help="Folder of the study's results; default results/<study>.")]
 
 
@@ -61,7 +62,7 @@ def propose(  # noqa: PLR0913  (a verb's options)
 
 
 def plan(
-    config: Config,
+    config: ConfigOrList,
     rate: Annotated[
         float | None,
         typer.Option(help="Training examples a second of your device; without it this processor is timed.", min=1e-3),
@@ -72,10 +73,9 @@ def plan(
 ) -> None:
     """Say what a study will cost before it starts: runs, hours on one core or by a given rate, disk and memory."""
     from bam.costing import describe
-    from bam.layout import Layout
 
-    made = options.read_plan(config, sources)
-    typer.echo(describe(made, Layout(data, results or Path("results") / made.study.name), rate))
+    for made, layout in options.read_plans(config, results, data, sources):
+        typer.echo(describe(made, layout, rate))
 
 
 def spec(
@@ -95,7 +95,7 @@ def spec(
 
 
 def status(
-    config: Config,
+    config: ConfigOrList,
     watch: Annotated[float, typer.Option(help="Say it again every so many seconds, until Ctrl-C; 0: once.", min=0)] = 0,
     results: StudyResults = None,
     data: options.Data = Path("data"),
@@ -106,15 +106,18 @@ def status(
 
     from rich.console import Console
 
-    from bam.layout import Layout
     from bam.status import status as step
 
-    made = options.read_plan(config, sources)
-    layout = Layout(data, results or Path("results") / made.study.name)
-    typer.echo(step(made, layout))
+    plans = options.read_plans(config, results, data, sources)
+
+    def said() -> str:
+        heads = [f"study {made.study.name}\n" if len(plans) > 1 else "" for made, _ in plans]
+        return "\n\n".join(head + step(made, layout) for head, (made, layout) in zip(heads, plans, strict=True))
+
+    typer.echo(said())
     while watch:
         time.sleep(watch)
-        text = step(made, layout)
+        text = said()
         Console().clear()  # nothing where output is no terminal
         typer.echo(text)
 
