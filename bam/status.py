@@ -61,6 +61,18 @@ def status(plan: Plan, layout: Layout) -> str:
     return look(plan, layout).text
 
 
+def look_at_all(plans: Sequence[tuple[Plan, Layout]]) -> Look:
+    """Return how far several studies are as one; with more than one, each under its name."""
+    looks = [look(plan, layout) for plan, layout in plans]
+    heads = [f"study {plan.study.name}\n" if len(plans) > 1 else "" for plan, _ in plans]
+    return Look(
+        text="\n\n".join(head + each.text for head, each in zip(heads, looks, strict=True)),
+        is_done=all(each.is_done for each in looks),
+        has_failed=any(each.has_failed for each in looks),
+        goes_on=any(each.goes_on for each in looks),
+    )
+
+
 def look(plan: Plan, layout: Layout) -> Look:
     """Return, per step, done of total and what the others are at; the time left; and what failed, with log tails.
 

@@ -18,6 +18,7 @@ from bam.recipe import Recipe, is_predicted
 from bam.selection import RULES
 from bam.study_checks import check_inputs, check_lists, check_once, check_validation_size, held
 from bam.study_file import NAME, PER_SEED, Scalar, StudyFile
+from bam.study_list import check_one
 from bam.yaml_files import read_layers
 
 
@@ -127,6 +128,7 @@ def parse_study(content: Any, source: str) -> Study:
     ConfigError
         As `read_study`.
     """
+    check_one(content, source)
     if not isinstance(content, dict):
         raise ConfigError(f"{source}: expected keys such as study, seeds, datasets; see config/README.md")
     file = validated(StudyFile, content, f"{source}: ")

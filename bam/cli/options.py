@@ -9,6 +9,7 @@ import typer
 from bam.errors import ConfigError
 
 if TYPE_CHECKING:
+    from bam.layout import Layout
     from bam.plan import Plan
     from bam.recipe import RunSpec
 
@@ -70,3 +71,23 @@ def read_plan(study: str, sources: Path) -> "Plan":
     from bam.study import read_study
 
     return make_plan(read_study(study), read_sources(sources))
+
+
+def read_plans(config: str, results: Path | None, data: Path, sources: Path) -> "list[tuple[Plan, Layout]]":
+    """Return the plan of a study, or those of a list of studies, each with where its files lie.
+
+    Raises
+    ------
+    ConfigError
+        If one folder of results is given for several studies.
+    """
+    from bam.layout import Layout
+    from bam.study_list import configs_of
+
+    configs = configs_of(config)
+    if results is not None and len(configs) > 1:
+        raise ConfigError(
+            f"--results: {config} lists {len(configs)} studies, each with its own folder; leave the option out"
+        )
+    plans = [read_plan(each, sources) for each in configs]
+    return [(plan, Layout(data, results or Path("results") / plan.study.name)) for plan in plans]

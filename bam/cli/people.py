@@ -8,6 +8,7 @@ import typer
 from bam.cli import options
 
 Config = Annotated[str, typer.Argument(help="Study config, e.g. config/digits.yaml.")]
+ConfigOrList = Annotated[str, typer.Argument(help="Study config, or a list of some, e.g. config/paper.yaml.")]
 StudyResults = Annotated[Path | None, typer.Option(help="Folder of the study's results; default results/<study>.")]
 
 
@@ -61,7 +62,7 @@ def propose(  # noqa: PLR0913  (a verb's options)
 
 
 def plan(
-    config: Config,
+    config: ConfigOrList,
     rate: Annotated[
         float | None,
         typer.Option(help="Training examples a second of your device; without it this processor is timed.", min=1e-3),
@@ -72,10 +73,9 @@ def plan(
 ) -> None:
     """Say what a study will cost before it starts: runs, hours on one core or by a given rate, disk and memory."""
     from bam.costing import describe
-    from bam.layout import Layout
 
-    made = options.read_plan(config, sources)
-    typer.echo(describe(made, Layout(data, results or Path("results") / made.study.name), rate))
+    for made, layout in options.read_plans(config, results, data, sources):
+        typer.echo(describe(made, layout, rate))
 
 
 def spec(
@@ -95,7 +95,7 @@ def spec(
 
 
 def status(
-    config: Config,
+    config: ConfigOrList,
     watch: Annotated[
         float, typer.Option(help="Say it again every so many seconds, until the study ends; 0: once.", min=0)
     ] = 0,
@@ -104,16 +104,14 @@ def status(
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
     """Say how far a study is: done, running, failed, time left, and the tails of failed logs."""
-    from bam.layout import Layout
-    from bam.status import look
+    from bam.status import look_at_all
     from bam.watch import watch as step
 
-    made = options.read_plan(config, sources)
-    layout = Layout(data, results or Path("results") / made.study.name)
+    plans = options.read_plans(config, results, data, sources)
     if not watch:
-        typer.echo(look(made, layout).text)
+        typer.echo(look_at_all(plans).text)
         return
-    step(lambda: look(made, layout), watch, typer.echo)
+    step(lambda: look_at_all(plans), watch, typer.echo)
 
 
 def show(

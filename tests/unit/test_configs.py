@@ -4,19 +4,25 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from bam.cli.app import app
+from bam.cli.options import read_plans
 from bam.errors import ConfigError
 from bam.graph import Graph
 from bam.pretrained import find, model_settings
 from bam.study import read_study
+from bam.study_list import configs_of
 from bam.yaml_files import merged, read_layers, read_yaml
 from tests import own
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"
+SOURCES = CONFIG / "datasets.yaml"
+OTHERS = ("datasets", "own_data", "paper")  # sources of data, a template, a list of studies
 MADE = dict(re.findall(r"^([A-Z]+) := (.*)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 MNIST, ANALYSES, PAPER, CONTROLLED = (MADE[name].split() for name in ("MNIST", "ANALYSES", "PAPER", "CONTROLLED"))
-STUDIES = sorted(path for path in CONFIG.rglob("*.yaml") if path.stem not in ("datasets", "own_data"))
+STUDIES = sorted(path for path in CONFIG.rglob("*.yaml") if path.stem not in OTHERS)
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: str(path.relative_to(CONFIG)))
@@ -27,7 +33,7 @@ def test_every_config_is_a_study_named_after_its_file(path: Path):
 
 def test_every_study_on_mnist_has_a_target_and_a_quick_variant():
     digits = {"digits", "digits_sweeps"}
-    studies = {path.stem for path in CONFIG.glob("*.yaml")} - digits - {*PAPER, *CONTROLLED, "datasets", "own_data"}
+    studies = {path.stem for path in CONFIG.glob("*.yaml")} - digits - {*PAPER, *CONTROLLED, *OTHERS}
     assert studies == {*MNIST, *ANALYSES}
     quick = {path.stem for path in (CONFIG / "quick").glob("*.yaml")}
     assert studies <= quick
@@ -110,3 +116,37 @@ def test_several_config_files_do_not_go_with_extends(monkeypatch):
     files = ["config/quick/cmnist.yaml", "config/digits.yaml"]
     with pytest.raises(ConfigError, match="does not go with several config files"):
         Graph(read_yaml(ROOT / files[0]), ", ".join(files), files)
+
+
+# Lists of studies
+
+
+def test_the_paper_s_list_is_what_make_runs_and_each_of_it_is_planned():
+    result = CliRunner().invoke(app, ["plan", str(CONFIG / "paper.yaml"), "--rate", "1000", "--sources", str(SOURCES)])
+    assert result.exit_code == 0, result.output
+    assert re.findall(r"^study (\w+):", result.output, re.MULTILINE) == PAPER
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("studies: [one.yaml, tow.yaml]\n", r"there is no file .*tow.yaml \(did you mean 'two.yaml'\?\)"),
+        ("studies: []\n", r"expected a list of files beside it"),
+        ("studies: one.yaml\n", r"expected a list of files beside it"),
+        ("studies: [one.yaml]\nseeds: [0]\n", r"seeds: does not go with studies"),
+    ],
+)
+def test_a_mistake_in_a_list_of_studies_is_said(tmp_path, text, message):
+    top = written(tmp_path, one="study: one\n", two="study: two\n", top=text)
+    with pytest.raises(ConfigError, match=message):
+        configs_of(str(top))
+
+
+def test_where_one_study_is_wanted_a_list_is_refused():
+    with pytest.raises(ConfigError, match=r"paper.yaml: lists several studies.*give one of its files"):
+        read_study(str(CONFIG / "paper.yaml"))
+    with pytest.raises(ConfigError, match="lists several studies"):
+        Graph(read_yaml(CONFIG / "paper.yaml"), "config/paper.yaml")
+    with pytest.raises(ConfigError, match=r"--results: .*paper\.yaml lists 4 studies"):
+        read_plans(str(CONFIG / "paper.yaml"), Path("results/x"), Path("data"), SOURCES)
+    assert configs_of("config/digits.yaml") == ["config/digits.yaml"]

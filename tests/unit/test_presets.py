@@ -197,6 +197,9 @@ def test_the_head_of_a_preset_quotes_its_plan(name: str, tmp_path: Path):
         f"{hours:.0f} hours, {disk / 1000:.1f} GB"
     )
     assert expected in " ".join(path.read_text(encoding="utf-8").splitlines()).replace("\n# ", " ")
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}.yaml` |")]
+    assert f"| {hours:.0f} hours, {disk / 1000:.0f} GB |" in row or "the trainings of the one above" in row
 
 
 # The literature's numbers

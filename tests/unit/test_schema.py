@@ -11,7 +11,7 @@ import yaml
 from bam.schema import study_schema
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
-STUDIES = [path for path in sorted(CONFIG.glob("*.yaml")) if path.stem not in ("datasets", "own_data")]
+STUDIES = [path for path in sorted(CONFIG.glob("*.yaml")) if path.stem not in ("datasets", "own_data", "paper")]
 
 
 def test_the_stored_schema_is_in_step_with_the_code():
