@@ -17,7 +17,7 @@ from typing import Any
 from bam.data.complete import missing_files
 from bam.data.raw import contents_of
 from bam.data.sources import read_sources
-from bam.errors import ConfigError, RunError
+from bam.errors import ConfigError
 from bam.files import canonical_json
 from bam.layout import GROUP_FILES, LABEL_FILES, SPLIT_FILES, Layout
 from bam.plan import DataSet, Run, make_plan
@@ -53,28 +53,6 @@ class Graph:
         self.layout = Layout(Path("data"), Path("results") / self.study.name)
         self.by_data_id = {data.data_id: data for data in self.plan.datasets.values()}
         self.weights = tuple(f"{rule}.safetensors" for rule in self.study.file.keep_weights)
-
-    def check_writable(self) -> None:
-        """Refuse a results folder that cannot be written to, unless every run and the report are there.
-
-        Snakemake would name each file in turn, or end in a traceback where a folder is missing.
-
-        Raises
-        ------
-        RunError
-            Naming the folder, or the one above that it is to be made in.
-        """
-        place = self.layout.results
-        while not place.exists() and place != place.parent:
-            place = place.parent
-        if os.access(place, os.W_OK) and place.is_dir():
-            return
-        if all(path.exists() for path in (*map(Path, self.run_files()), self.layout.results / "report.html")):
-            return
-        raise RunError(
-            f"{place}: cannot be written to; make the folder writable, "
-            "or put a link to a folder on another disk in its place; what is finished is kept"
-        )
 
     # Data
 

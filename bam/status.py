@@ -44,7 +44,7 @@ class Look:
 
     Attributes
     ----------
-    text : what `status` returns
+    text : the same in words
     is_done : whether every training, selection and evaluation is there
     has_failed : whether a log ends in an error
     goes_on : whether a training runs or has stopped silently, or waits for nothing that has failed
@@ -54,11 +54,6 @@ class Look:
     is_done: bool
     has_failed: bool
     goes_on: bool
-
-
-def status(plan: Plan, layout: Layout) -> str:
-    """Return how far a study is, in words."""
-    return look(plan, layout).text
 
 
 def look_at_all(plans: Sequence[tuple[Plan, Layout]]) -> Look:

@@ -19,7 +19,8 @@ def configs_of(config: str) -> list[str]:
         If the file is a list that names no file, or has other keys beside.
     """
     path = Path(config)
-    content = read_yaml(path) if path.is_file() else None
+    is_file = not config.lstrip().startswith("{") and path.is_file()  # else the content of a study, as JSON
+    content = read_yaml(path) if is_file else None
     if not isinstance(content, dict) or STUDIES not in content:
         return [config]
     names = content[STUDIES]

@@ -26,7 +26,7 @@ from bam.layout import Layout
 from bam.run import run
 from bam.schema import study_schema
 from bam.show import show
-from bam.status import status
+from bam.status import look
 from bam.study_file import StudyFile
 from tests import toy
 
@@ -322,7 +322,7 @@ def test_show_without_a_table_is_one_line(tmp_path: Path):
 
 def test_status_counts_what_is_there_and_names_failed_runs_and_logs(tmp_path: Path):
     plan, layout = toy.plan(), Layout(tmp_path / "data", tmp_path / "results")
-    assert status(plan, layout).splitlines() == [
+    assert look(plan, layout).text.splitlines() == [
         "prepared data        0 of 2",
         "stage 1              0 of 4",
         "final trainings      0 of 12",
@@ -340,7 +340,7 @@ def test_status_counts_what_is_there_and_names_failed_runs_and_logs(tmp_path: Pa
     (logs / "good.log").write_text("a training that went well\n")
     (logs / "bad.log").write_text("".join(f"line {k}\n" for k in range(9)) + "bam: val.npz: is missing\n")
     (logs / "bug.log").write_text("Traceback (most recent call last):\n  ...\nKeyError: 1\n")
-    lines = status(plan, layout).splitlines()
+    lines = look(plan, layout).text.splitlines()
     assert lines[0] == "prepared data        2 of 2"
     assert lines[1] == "stage 1              1 of 4: 3 waiting"
     assert f"failed: {name}: {why}" in lines
@@ -369,7 +369,7 @@ def test_status_tells_running_failed_and_stopped_trainings_apart_and_says_how_lo
     folder.mkdir(parents=True)
     (folder / "record.json").write_text("{}")
     write_json(folder / "timing.json", {"wall_s": 30.0})
-    lines = status(plan, layout).splitlines()
+    lines = look(plan, layout).text.splitlines()
     assert lines[1] == "stage 1              1 of 4: 1 running, 1 failed, 1 stopped"
     assert lines[2] == "final trainings      0 of 12"
     # Nothing is known of final trainings yet, so all 15 that are left are taken to be a stage 1 of 30 s.
@@ -382,7 +382,7 @@ def test_status_tells_running_failed_and_stopped_trainings_apart_and_says_how_lo
     for name in final[:2]:
         (layout.results / "logs" / f"{name}.log").write_text("stage 2: 3 of 9, 20 s left\n")
     # 5 + 30 + 30 for stage 1, 20 + 20 for the two that say so, and the mean of these five for the other ten.
-    assert status(plan, layout).splitlines()[5] == (
+    assert look(plan, layout).text.splitlines()[5] == (
         "time left        about 5 min of training, one after another; 2 min with 3 at a time as now"
     )
 
@@ -390,7 +390,7 @@ def test_status_tells_running_failed_and_stopped_trainings_apart_and_says_how_lo
     state = layout.weights(names[3])
     state.mkdir(parents=True)
     (state / "state").write_text("")
-    assert "1 stopped" not in status(plan, layout)
+    assert "1 stopped" not in look(plan, layout).text
 
 
 # The command itself
