@@ -68,7 +68,8 @@ class Graph:
             place = place.parent
         if os.access(place, os.W_OK) and place.is_dir():
             return
-        if all(Path(name).exists() for name in (*self.run_files(), self.layout.results / "report.html")):
+        files = [*map(Path, self.run_files()), self.layout.results / "report.html"]
+        if all(path.exists() for path in files):
             return
         raise RunError(
             f"{place}: cannot be written to; make the folder writable, "
