@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 import yaml
 
-from bam.artifacts import Predictions, write_auxiliary, write_error_set, write_predictions
+from bam.artifacts import Predictions, write_auxiliary, write_predictions
 from bam.data.sources import read_sources
 from bam.layout import Layout
 from bam.pipeline import files_of, make_data
 from bam.plan import Plan, Run, make_plan
 from bam.run_files import Stage1Files
+from bam.steps.error_set import error_set
 from bam.steps.outputs import Meter, write_record, write_timing
 from bam.study import check_study
 
@@ -91,8 +92,9 @@ def write_all(plan: Plan, layout: Layout) -> None:
     rng = np.random.default_rng(0)
     for run in (*plan.stage1.values(), *plan.trainings.values()):
         write_run(run, layout, rng)
-    for name in plan.error_sets:
-        write_error_set(layout.predictions(name) / "error_set.npz", rng.random(SIZES["train"]) < 0.1)
+    for name, run in plan.error_sets.items():
+        labels = layout.prepared(run.dataset.data_id) / "train" / "labels.npy"
+        error_set(layout.predictions(run.name) / "train.npz", labels, layout.predictions(name) / "error_set.npz")
 
 
 def timed(words: str, action: Callable[[], object]) -> None:

@@ -6,10 +6,16 @@ import math
 import pytest
 import torch
 
+from bam.data.sources import read_sources
 from bam.files import write_json
+from bam.graph import SOURCES
+from bam.layout import Layout
+from bam.plan import make_plan
 from bam.study import check_study, read_study
+from bam.tables.cost import cost_table
 from bam.training.loop import run_epoch
-from benchmarks import bench, whole_study
+from bam.verify import verify
+from benchmarks import bench, scale, whole_study
 from benchmarks.pairs import Row, ratios, seconds
 from benchmarks.trainers import LENET, MLP, RESNET_64, TINY_BERT, bare_epoch, make_trainer, torch_sgd
 
@@ -34,6 +40,15 @@ def test_more_rows_than_are_visited_have_labels_and_auxiliary_variables():
     trainer = make_trainer(MLP, n_rows=MLP.n_visited + 7, auxiliary=True)
     assert len(trainer.labels_n) == len(trainer.objective.variables.all()) == MLP.n_visited + 7
     assert sorted(trainer.order(1).tolist()) == list(range(MLP.n_visited))
+
+
+def test_what_the_benchmark_of_scale_makes_up_is_what_a_finished_study_has(tmp_path):
+    plan = make_plan(check_study(scale.study(20), "scale"), read_sources(SOURCES))
+    layout = Layout(tmp_path / "data", tmp_path / "results")
+    scale.write_all(plan, layout)
+    _, problems = verify(plan, layout)
+    assert problems == []
+    assert sum(cost_table(plan, layout).frame["n_runs"]) == len(plan.stage1) + len(plan.trainings)
 
 
 def test_works_take_turns_after_a_warm_up():
