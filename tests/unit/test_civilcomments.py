@@ -20,7 +20,7 @@ from bam.data.prepare import write_prepared
 from bam.data.prepared import open_inputs, open_labels, read_manifest
 from bam.data.sources import UrlSource, read_sources
 from bam.data.tokenise import read_tokenizer
-from bam.errors import DataError
+from bam.errors import ConfigError, DataError
 from bam.fixture import write
 from bam.fixture_sizes import scaled
 from bam.fixture_texts import apportioned
@@ -145,6 +145,27 @@ def test_words_tell_the_label_except_where_they_are_left_out(mirror):
     assert not (bad & ~toxic).any()
     assert not (good & toxic).any()
     assert 0.85 < (bad | good).mean() < 0.95
+
+
+def test_misleading_comments_sound_toxic_and_are_not(tmp_path):
+    from bam.fixtures.civilcomments import TOXIC
+
+    options = ["without_cue=0.0", "misleading=0.1", "turns=0", "least=30", "least_scored=40"]
+    write("civilcomments", tmp_path, 0.02, 0, options)
+    path = tmp_path / "civilcomments" / f"{ARCHIVE}.gz"
+    with tarfile.open(path) as archive:
+        table = list(csv.DictReader(io.StringIO(archive.extractfile(MEMBER).read().decode(), newline="")))
+    sounds = np.array([any(f" {word} " in row["comment_text"] for word in TOXIC) for row in table])
+    toxic = np.array([float(row["toxicity"]) >= 0.5 for row in table])
+    assert sounds[toxic].all()
+    assert 0.08 < sounds[~toxic].mean() < 0.12
+    assert max(len(row["comment_text"].split()) for row in table) < 10  # no turn before it
+
+
+@pytest.mark.parametrize("option", ["without_cue=1.0", "misleading=-0.1", "turns=-1"])
+def test_options_out_of_range_are_refused(option, tmp_path):
+    with pytest.raises(ConfigError, match=rf"--set: .*{option.split('=')[0]}"):
+        write("civilcomments", tmp_path, 0.001, 0, [option])
 
 
 # Published counts

@@ -19,7 +19,7 @@ from bam.data.prepare import write_prepared
 from bam.data.prepared import open_inputs, open_labels, open_segments, read_manifest
 from bam.data.sources import UrlSource, read_sources
 from bam.data.tokenise import read_tokenizer
-from bam.errors import DataError
+from bam.errors import ConfigError, DataError
 from bam.fixture import write
 from bam.fixture_sizes import scaled
 from bam.fixtures.multinli import LEAST
@@ -124,6 +124,19 @@ def test_the_same_seed_gives_the_same_bytes(mirror, tmp_path):
             (f / "multinli" / name).read_bytes() for f in (mirror, tmp_path / "same", tmp_path / "other")
         )
         assert first == same != other
+
+
+def test_names_tell_the_label_where_asked(tmp_path):
+    from bam.fixtures.multinli import NAMES
+
+    write("multinli", tmp_path, 0.001, 0, ["names=4", "without_cue=0.0"])
+    said: dict[str, set[str]] = {}
+    for line in pairs_of(tmp_path / "multinli"):
+        said.setdefault(line["gold_label"], set()).update(set(line["sentence2"].split()) & set(NAMES))
+    assert {label: len(names) for label, names in said.items()} == dict.fromkeys(CLASSES, 4)
+    assert len(set.union(*said.values())) == 12
+    with pytest.raises(ConfigError, match="expected 0 to 18"):
+        write("multinli", tmp_path, 0.001, 0, ["names=19"])
 
 
 def test_words_tell_the_label_except_where_they_are_left_out(mirror, tmp_path):
