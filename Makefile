@@ -78,7 +78,7 @@ publish: setup  ## publish finished studies (PUBLISHED="config/X.yaml ..."): DVC
 	bam publish $(PUBLISHED)
 
 test: setup  ## fast tests, workflow tests among them (under 10 minutes on 2 cores)
-	pytest -n auto -m "not slow and not cluster and not conda"
+	pytest -n auto -m "not slow and not cluster and not conda" --ignore tests/faults
 
 test-slow: setup  ## the tests left out of `make test`
 	pytest -m slow --ignore tests/faults --ignore tests/workflow/test_benchmarks.py
