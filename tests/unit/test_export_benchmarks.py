@@ -57,7 +57,7 @@ def test_raw_images_of_waterbirds_give_the_studys_logits_bit_for_bit(mirror: Pat
     forgotten(tmp_path)
     with tarfile.open(next((mirror / "waterbirds").glob("*.tar.gz"))) as archive:
         archive.extractall(tmp_path / "raw", filter="data")
-    (images,) = (tmp_path / "raw").iterdir()
+    (images,) = (path.parent for path in (tmp_path / "raw").rglob("metadata.csv"))
     rows = read(images / "metadata.csv")
     is_test = [row["split"] == "2" for row in rows]
     table = chosen_rows(images / "metadata.csv", "img_filename", iter(is_test), tmp_path / "test.csv")
