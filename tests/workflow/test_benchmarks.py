@@ -18,16 +18,20 @@ from tests.serving import served
 from tests.workflow.checkout import REPOSITORY, Checkout, check_out
 
 pytestmark = pytest.mark.slow
+BENCHMARKS = ("waterbirds", "celeba", "multinli", "civilcomments")
 SEEDS = 3
-# Of each benchmark, over seeds: how much more often than chance an example of the error set is one of a minority group;
-# the share of the minority groups that is in it; BAM's worst-group accuracy minus ERM's. Well below what was seen.
+# Of each benchmark on which both are shown, over seeds: how much more often than chance an example of the error set is
+# one of a minority group; the share of the minority groups that is in it; BAM's worst-group accuracy minus ERM's. Well
+# below what was seen. In CivilComments most of the minority is comments that are not toxic, which few of are missed.
 LEAST = {
     "waterbirds": {"lift": 1.5, "recall": 0.5, "gain": 0.15},
-    "celeba": {"lift": 3.0, "recall": 0.6, "gain": 0.1},
-    "multinli": {"lift": 3.0, "recall": 0.5, "gain": 0.1},
     "civilcomments": {"lift": 1.15, "recall": 0.05, "gain": 0.05},
 }
-ONE_EPOCH = {"erm": {"epochs": 1}, "bam": {"stage1": {"epochs": 1}, "stage2": {"epochs": 1}}}
+# The others' settings are not chosen: they go through with one seed and one epoch.
+ONE_EPOCH = {
+    "seeds": [0],
+    "methods": {"erm": {"epochs": 1}, "bam": {"stage1": {"epochs": 1}, "stage2": {"epochs": 1}}},
+}
 RESNET = {"name": "torchvision", "architecture": "resnet18", "pretrained": None}
 BERT = {
     "name": "huggingface",
@@ -53,6 +57,10 @@ def archive_options(name: str) -> tuple[float, list[str]]:
     return scale, [words[k + 1] for k, word in enumerate(words) if word == "--set"]
 
 
+def n_seeds(name: str) -> int:
+    return SEEDS if name in LEAST else len(ONE_EPOCH["seeds"])
+
+
 def rows(path: Path) -> list[dict[str, str]]:
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
@@ -63,14 +71,14 @@ def schemes(checkout: Checkout) -> list[dict]:
     return [json.loads(path.read_text()) for path in checkout.folder.glob("data/groups/*/groups.json")]
 
 
-@pytest.fixture(scope="module", params=LEAST)
+@pytest.fixture(scope="module", params=BENCHMARKS)
 def finished_benchmark(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Checkout]:
     """A benchmark's study, done by Snakemake; its archives came from a web server."""
     name, folder = request.param, tmp_path_factory.mktemp(request.param)
     scale, options = archive_options(name)
     fixture.write(name, folder / "mirror", scale, 0, options)
     checkout = check_out(folder / "checkout")
-    checkout.write({"extends": f"quick/{name}.yaml", "study": "small"})
+    checkout.write({"extends": f"quick/{name}.yaml", "study": "small", **({} if name in LEAST else ONE_EPOCH)})
     with served(folder / "mirror") as address, pytest.MonkeyPatch.context() as patch:
         patch.setenv("BAM_MIRROR", address)
         checkout.snakemake("all")
@@ -83,12 +91,13 @@ def test_a_benchmark_goes_from_url_to_report(finished_benchmark: tuple[str, Chec
     assert {row["method"] for row in main} == {"erm", "bam"}
     assert {row["dataset"] for row in main} >= {name}
     assert {"worst_group_accuracy", "accuracy"} <= {row["metric"] for row in main}
-    assert {row["n_seeds"] for row in main} == {str(SEEDS)}
+    assert {row["n_seeds"] for row in main} == {str(n_seeds(name))}
     report = (checkout.results / "report.html").read_text(encoding="utf-8")
     assert name in report
     assert "</html>" in report
 
 
+@pytest.mark.parametrize("finished_benchmark", LEAST, indirect=True)
 def test_the_error_set_is_rich_in_minority_groups(finished_benchmark: tuple[str, Checkout]):
     name, checkout = finished_benchmark
     found = [
@@ -104,6 +113,7 @@ def test_the_error_set_is_rich_in_minority_groups(finished_benchmark: tuple[str,
     assert recall >= LEAST[name]["recall"], found
 
 
+@pytest.mark.parametrize("finished_benchmark", LEAST, indirect=True)
 def test_bam_gains_over_erm_in_the_worst_group(finished_benchmark: tuple[str, Checkout]):
     name, checkout = finished_benchmark
     worst = {
@@ -142,7 +152,7 @@ def test_a_tiny_network_without_pretrained_weights_does_too(finished_benchmark: 
 def test_three_classes_go_through_the_squared_loss_and_class_difference(finished_benchmark: tuple[str, Checkout]):
     _, checkout = finished_benchmark
     records = [json.loads(path.read_text()) for path in checkout.results.glob("predictions/stage1/bam-*/record.json")]
-    assert [record["spec"]["training"]["objective"]["loss"] for record in records] == ["squared"] * SEEDS
+    assert [record["spec"]["training"]["objective"]["loss"] for record in records] == ["squared"] * n_seeds("multinli")
     chosen = json.loads((checkout.results / "selection/main/multinli.bam.class_difference.json").read_text())
     assert all(-1 <= entry["score"] <= 0 for entry in chosen["chosen"])
     assert len({row["group"] for row in rows(checkout.results / "tables" / "groups.csv")}) == 6
