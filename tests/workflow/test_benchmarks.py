@@ -1,7 +1,10 @@
-"""The four benchmarks from a server's archives to the report, on generated archives and small networks."""
+"""The four benchmarks from a server's archives to the report, on the archives and studies of `make fixtures`."""
 
 import csv
 import json
+import re
+import shlex
+import statistics
 from pathlib import Path
 
 import pytest
@@ -9,19 +12,26 @@ import yaml
 
 from bam import catalogue, fixture
 from bam.data.examples import SPLITS
+from bam.fixture_sizes import scaled
 from bam.yaml_files import read_layers
 from tests.serving import served
-from tests.workflow.checkout import Checkout, check_out
+from tests.workflow.checkout import REPOSITORY, Checkout, check_out
 
 pytestmark = pytest.mark.slow
-# Scale and options of each fixture, and what its study is cut down to.
-SMALL = {
-    "waterbirds": (0.02, ["side=48"], {"datasets": {"waterbirds": {"side": 48}}}),
-    "celeba": (0.001, ["layout=kaggle", "width=48"], {"datasets": {"celeba": {"side": 48}}}),
-    "multinli": (0.0002, [], {}),
-    "civilcomments": (0.0001, [], {}),
+BENCHMARKS = ("waterbirds", "celeba", "multinli", "civilcomments")
+SEEDS = 3
+# Of each benchmark on which both are shown, over seeds: how much more often than chance an example of the error set is
+# one of a minority group; the share of the minority groups that is in it; BAM's worst-group accuracy minus ERM's. Well
+# below what was seen. In CivilComments most of the minority is comments that are not toxic, which few of are missed.
+LEAST = {
+    "waterbirds": {"lift": 1.5, "recall": 0.5, "gain": 0.15},
+    "civilcomments": {"lift": 1.15, "recall": 0.05, "gain": 0.05},
 }
-ONE_EPOCH = {"erm": {"epochs": 1}, "bam": {"stage1": {"epochs": 1}, "stage2": {"epochs": 1}}}
+# The others' settings are not chosen: they go through with one seed and one epoch.
+ONE_EPOCH = {
+    "seeds": [0],
+    "methods": {"erm": {"epochs": 1}, "bam": {"stage1": {"epochs": 1}, "stage2": {"epochs": 1}}},
+}
 RESNET = {"name": "torchvision", "architecture": "resnet18", "pretrained": None}
 BERT = {
     "name": "huggingface",
@@ -38,11 +48,17 @@ BERT = {
 TINY = {"waterbirds": RESNET, "celeba": RESNET, "multinli": BERT, "civilcomments": BERT}
 
 
-def write_study(checkout: Checkout, name: str) -> None:
-    """Write `config/small.yaml`: the quick study with one seed, one epoch and fewer pixels."""
-    content = {"extends": f"quick/{name}.yaml", "study": "small", "seeds": [0], "methods": ONE_EPOCH, **SMALL[name][2]}
-    content["selection"] = ["class_difference", "worst_group"]
-    checkout.write(content)
+def archive_options(name: str) -> tuple[float, list[str]]:
+    """Return scale and options with which `make fixtures` writes a benchmark's archive."""
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    (line,) = re.findall(rf"bam fixture {name} (.*)", makefile)
+    words = shlex.split(line)
+    scale = float(words[words.index("--scale") + 1])
+    return scale, [words[k + 1] for k, word in enumerate(words) if word == "--set"]
+
+
+def n_seeds(name: str) -> int:
+    return SEEDS if name in LEAST else len(ONE_EPOCH["seeds"])
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -50,19 +66,19 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def counts(checkout: Checkout) -> list[dict[str, list[int]]]:
-    """Return what each `groups.json` says of group sizes."""
-    return [json.loads(path.read_text())["counts"] for path in checkout.folder.glob("data/groups/*/groups.json")]
+def schemes(checkout: Checkout) -> list[dict]:
+    """Return every `groups.json`."""
+    return [json.loads(path.read_text()) for path in checkout.folder.glob("data/groups/*/groups.json")]
 
 
-@pytest.fixture(scope="module", params=SMALL)
+@pytest.fixture(scope="module", params=BENCHMARKS)
 def finished_benchmark(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Checkout]:
     """A benchmark's study, done by Snakemake; its archives came from a web server."""
     name, folder = request.param, tmp_path_factory.mktemp(request.param)
-    scale, options, _ = SMALL[name]
+    scale, options = archive_options(name)
     fixture.write(name, folder / "mirror", scale, 0, options)
     checkout = check_out(folder / "checkout")
-    write_study(checkout, name)
+    checkout.write({"extends": f"quick/{name}.yaml", "study": "small", **({} if name in LEAST else ONE_EPOCH)})
     with served(folder / "mirror") as address, pytest.MonkeyPatch.context() as patch:
         patch.setenv("BAM_MIRROR", address)
         checkout.snakemake("all")
@@ -71,34 +87,56 @@ def finished_benchmark(request, tmp_path_factory: pytest.TempPathFactory) -> tup
 
 def test_a_benchmark_goes_from_url_to_report(finished_benchmark: tuple[str, Checkout]):
     name, checkout = finished_benchmark
-    tables = checkout.results / "tables"
-    main = rows(tables / "main.csv")
+    main = rows(checkout.results / "tables" / "main.csv")
     assert {row["method"] for row in main} == {"erm", "bam"}
     assert {row["dataset"] for row in main} >= {name}
     assert {"worst_group_accuracy", "accuracy"} <= {row["metric"] for row in main}
-    assert all(0 <= float(row["mean"]) <= 1 for row in main)
-    found = [row for row in rows(tables / "error_sets.csv") if row["method"] == "bam"]
-    assert found
-    for row in found:
-        assert 0 <= float(row["minority_precision"]) <= 1
-        assert 0 <= float(row["minority_recall"]) <= 1
+    assert {row["n_seeds"] for row in main} == {str(n_seeds(name))}
     report = (checkout.results / "report.html").read_text(encoding="utf-8")
     assert name in report
     assert "</html>" in report
 
 
+@pytest.mark.parametrize("finished_benchmark", LEAST, indirect=True)
+def test_the_error_set_is_rich_in_minority_groups(finished_benchmark: tuple[str, Checkout]):
+    name, checkout = finished_benchmark
+    found = [
+        r for r in rows(checkout.results / "tables" / "error_sets.csv") if (r["dataset"], r["method"]) == (name, "bam")
+    ]
+    assert len(found) == SEEDS
+    (scheme,) = (s for s in schemes(checkout) if s["is_partition"])
+    sizes = scheme["counts"]["train"]
+    share = sum(n for n, is_minority in zip(sizes, scheme["minority"], strict=True) if is_minority) / sum(sizes)
+    lift = statistics.mean(float(row["minority_precision"]) for row in found) / share
+    recall = statistics.mean(float(row["minority_recall"]) for row in found)
+    assert lift >= LEAST[name]["lift"], found
+    assert recall >= LEAST[name]["recall"], found
+
+
+@pytest.mark.parametrize("finished_benchmark", LEAST, indirect=True)
+def test_bam_gains_over_erm_in_the_worst_group(finished_benchmark: tuple[str, Checkout]):
+    name, checkout = finished_benchmark
+    worst = {
+        (row["method"], row["selection"]): float(row["mean"])
+        for row in rows(checkout.results / "tables" / "main.csv")
+        if row["dataset"] == name and row["metric"] == "worst_group_accuracy"
+    }
+    for rule in ("worst_group", "class_difference"):
+        assert worst["bam", rule] - worst["erm", rule] >= LEAST[name]["gain"], worst
+
+
 def test_groups_have_the_published_sizes_times_the_scale(finished_benchmark: tuple[str, Checkout]):
     name, checkout = finished_benchmark
-    module = catalogue.load("fixture", name, "test")
-    published, scale = module.PUBLISHED, SMALL[name][0]
-    least = getattr(module, "LEAST", 2)
-    expected = {split: [max(least, int(n * scale + 0.5)) for n in published[split]] for split in SPLITS}
-    assert expected in counts(checkout)
+    scale, options = archive_options(name)
+    given = {key: int(value) for key, _, value in (option.partition("=") for option in options) if "least" in key}
+    expected = scaled(catalogue.load("fixture", name, "test").PUBLISHED, scale, given["least"], given["least_scored"])
+    assert {split: expected[split] for split in SPLITS} in [scheme["counts"] for scheme in schemes(checkout)]
 
 
 def test_a_tiny_network_without_pretrained_weights_does_too(finished_benchmark: tuple[str, Checkout]):
     name, checkout = finished_benchmark
     study = {**read_layers(checkout.folder / "config" / "small.yaml"), "study": "tiny", "model": TINY[name]}
+    study["methods"]["bam"]["stage1"]["epochs"] = study["methods"]["bam"]["stage2"]["epochs"] = 1
     for training in (study["methods"]["bam"]["stage1"], study["methods"]["bam"]["stage2"]):
         training["optimizer"]["learning_rate"] = 1.0e-3  # a fresh ResNet diverges at the pretrained network's
     (checkout.folder / "config" / "tiny.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
@@ -113,11 +151,11 @@ def test_a_tiny_network_without_pretrained_weights_does_too(finished_benchmark: 
 @pytest.mark.parametrize("finished_benchmark", ["multinli"], indirect=True)
 def test_three_classes_go_through_the_squared_loss_and_class_difference(finished_benchmark: tuple[str, Checkout]):
     _, checkout = finished_benchmark
-    (record,) = checkout.results.glob("predictions/stage1/bam-*/record.json")
-    assert json.loads(record.read_text())["spec"]["training"]["objective"]["loss"] == "squared"
+    records = [json.loads(path.read_text()) for path in checkout.results.glob("predictions/stage1/bam-*/record.json")]
+    assert [record["spec"]["training"]["objective"]["loss"] for record in records] == ["squared"] * n_seeds("multinli")
     chosen = json.loads((checkout.results / "selection/main/multinli.bam.class_difference.json").read_text())
     assert all(-1 <= entry["score"] <= 0 for entry in chosen["chosen"])
-    assert len(rows(checkout.results / "tables" / "groups.csv")) >= 6
+    assert len({row["group"] for row in rows(checkout.results / "tables" / "groups.csv")}) == 6
 
 
 @pytest.mark.parametrize("finished_benchmark", ["civilcomments"], indirect=True)
@@ -127,6 +165,6 @@ def test_comments_have_both_kinds_of_groups_over_the_same_trainings(finished_ben
         "civilcomments",
         "civilcomments_wilds",
     }
-    assert len(counts(checkout)) == 2
-    assert len(list(checkout.results.glob("predictions/train/erm-*"))) == 1
-    assert len(list(checkout.results.glob("predictions/stage2/bam-*"))) == 1
+    assert len(schemes(checkout)) == 2
+    assert len(list(checkout.results.glob("predictions/train/erm-*"))) == SEEDS
+    assert len(list(checkout.results.glob("predictions/stage2/bam-*"))) == SEEDS
