@@ -1,0 +1,55 @@
+"""`make audit` says what it found, and is never content because it could not look."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "audit.py"
+
+
+def package(name, **more):
+    return {"name": name, "version": "1.0", **({"vulns": []} | more)}
+
+
+SKIPPED = {"name": "b", "skip_reason": "not found"}
+HOLE = {"id": "CVE-1", "fix_versions": ["1.1"]}
+UNREACHABLE = "Traceback (most recent call last):\n  File x\nConnectionError: no such host\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "lines"),
+    [
+        ([package("a")], 0, ["audit: no known vulnerability in 1 packages of requirements.lock"]),
+        ([package("a", vulns=[HOLE])], 1, ["audit: a 1.0: CVE-1, mended in 1.1"]),
+        (
+            [package("a"), SKIPPED],
+            2,
+            [
+                "audit: 1 of 2 packages could not be looked up, b among them (not found); "
+                "run it where pypi.org itself is reached"
+            ],
+        ),
+        (
+            None,
+            2,
+            [
+                "audit: the public list of vulnerabilities cannot be reached; nothing was looked up "
+                "(ConnectionError: no such host)"
+            ],
+        ),
+    ],
+)
+def test_each_outcome_is_one_line(tmp_path, capsys, said, status, lines):
+    spec = importlib.util.spec_from_file_location("audit", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    stand_in = tmp_path / "pip-audit"
+    out = "" if said is None else json.dumps({"dependencies": said, "fixes": []})
+    code = f"import sys; sys.stdout.write({out!r}); sys.stderr.write({UNREACHABLE!r}); sys.exit(1)"
+    stand_in.write_text(f"#!{sys.executable}\n{code}\n")
+    stand_in.chmod(0o755)
+    assert module.audit(str(stand_in)) == status
+    assert capsys.readouterr().out.splitlines() == lines
