@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from benchmarks.pairs import Row
 ROOT = Path(__file__).resolve().parents[1]
 N_REPEATS, N_PAIRS = 5, 3
 FEW, MANY = 5, 50
+EVERY = (2, 5, MANY)
 JOB = "a job of one epoch, digits"
 
 
@@ -50,10 +51,14 @@ class Job:
         return float(self.timing["wall_s"] - self.timing["training_s"] - self.timing["evaluation_s"])
 
     @property
+    def epochs_s(self) -> float:
+        """Seconds that go with the number of epochs: training and prediction."""
+        return float(self.timing["training_s"] + self.timing["evaluation_s"])
+
+    @property
     def predicted_share(self) -> float:
-        """Prediction's part of the time that goes with the number of epochs."""
-        evaluation, training = float(self.timing["evaluation_s"]), float(self.timing["training_s"])
-        return evaluation / (evaluation + training)
+        """Prediction's part of them."""
+        return float(self.timing["evaluation_s"]) / self.epochs_s
 
 
 def jobs() -> Iterator[Row]:
@@ -69,6 +74,7 @@ def jobs() -> Iterator[Row]:
         _run(runs[1], layout)  # Python's byte code and the page cache are warm in a study
         ones = [_run(runs[1], layout) for _ in range(N_REPEATS)]
         few, many = zip(*((_run(runs[FEW], layout), _run(runs[MANY], layout)) for _ in range(N_PAIRS)), strict=True)
+        seldom = {every: _pairs_predicting(runs[MANY], every, layout) for every in EVERY}
         bare = [_spent("-c", "pass").busy_s for _ in range(N_REPEATS)]
         torch = [_spent("-c", "import torch").busy_s for _ in range(N_REPEATS)]
     yield Row(f"{JOB}, its training included", tuple(j.spent.busy_s for j in ones), "at most 3", "s busy")
@@ -80,8 +86,18 @@ def jobs() -> Iterator[Row]:
     yield Row(f"{JOB}: predicting val and test, on the wall", predicting, unit="s")
     what = "predicting val and test every epoch, share of training and prediction: digits, MLP"
     yield Row(what, tuple(j.predicted_share for j in many))
+    for every, pairs in seldom.items():
+        which = "the last epoch alone" if every == MANY else f"each {every} epochs"
+        what = f"training and prediction, predicting {which} / every epoch: digits, MLP"
+        yield Row(what, tuple(a.epochs_s / b.epochs_s for a, b in pairs))
     peaks = zip(*([j.timing["peak_memory_bytes"] for j in side] for side in (many, few)), strict=True)
     yield Row(f"peak memory of {MANY} epochs / of {FEW}: digits, MLP", tuple(a / b for a, b in peaks), "at most 1.02")
+
+
+def _pairs_predicting(run: Run, every: int, layout: Layout) -> list[tuple[Job, Job]]:
+    """Return the run with predictions of each so many epochs beside the run itself."""
+    changed = replace(run, spec=run.spec.model_copy(update={"predict_every": every}))
+    return [(_run(changed, layout), _run(run, layout)) for _ in range(N_PAIRS)]
 
 
 def _study(n_epochs: int) -> dict[str, Any]:

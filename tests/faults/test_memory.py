@@ -1,0 +1,97 @@
+"""Peak resident memory does not grow with epochs or grid points: each command in a process of its own."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bam.artifacts import Predictions, write_predictions
+from bam.data.sources import read_sources
+from bam.files import write_json
+from bam.layout import Layout
+from bam.plan import Plan, make_plan
+from bam.study import check_study
+from tests import toy
+
+pytestmark = pytest.mark.slow
+REPOSITORY = Path(__file__).resolve().parents[2]
+MIB = 1 << 20
+A_FEW_MIB = 6
+MEASURE = """
+import os, subprocess, sys
+child = subprocess.Popen(sys.argv[1:])
+_, status, spent = os.wait4(child.pid, 0)
+print("peak", spent.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def peak_mib(*arguments: str) -> float:
+    """Run a verb of bam and return its largest resident memory.
+
+    A process between measures it: a child's peak counts the pages of its parent at the fork, and this one is large.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    command = (sys.executable, "-c", MEASURE, sys.executable, "-m", "bam", *arguments)
+    done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return int(done.stdout.split("peak ")[1]) / MIB
+
+
+def test_a_training_of_forty_epochs_takes_the_memory_of_one_of_four(prepared, tmp_path):
+    peaks = {}
+    for epochs in (4, 40):
+        run = toy.spec("train", toy.training(epochs=epochs), keep_weights=("class_difference",))
+        folders = ("--predictions", str(tmp_path / f"p{epochs}"), "--weights", str(tmp_path / f"w{epochs}"))
+        peaks[epochs] = peak_mib("train", "--spec", run.model_dump_json(), "--data", str(prepared), *folders)
+    assert peaks[40] - peaks[4] < A_FEW_MIB, peaks
+
+
+def study(n_settings: int) -> dict:
+    content = copy.deepcopy(toy.STUDY)
+    rates = [round(1.0e-3 * (k + 1), 6) for k in range(n_settings)]
+    erm = {**content["methods"]["erm"], "optimizer": {**toy.SGD, "learning_rate": rates}}
+    return {**content, "methods": {"erm": erm}, "selection": ["class_difference", "last", "worst_group"]}
+
+
+def write_runs(plan: Plan, layout: Layout, n_epochs: int = 3) -> None:
+    """Write predictions of every run by hand, and no record, so that nothing is compared with one."""
+    rng = np.random.default_rng(0)
+    for run in plan.trainings:
+        for split, n in (("val", toy.SIZES["val"]), ("test", toy.SIZES["test"])):
+            classes = rng.integers(0, 2, (n_epochs, n)).astype(np.uint8)
+            found = Predictions(np.arange(1, n_epochs + 1), classes, np.zeros(n_epochs))
+            write_predictions(layout.predictions(run) / f"{split}.npz", found)
+        seconds = {"wall_s": 2.0, "training_s": 1.0, "evaluation_s": 0.5}
+        write_json(
+            layout.predictions(run) / "timing.json", {**seconds, "peak_memory_bytes": MIB, "examples_per_s": 1.0}
+        )
+
+
+def test_selection_and_tables_over_200_runs_take_the_memory_of_10(tmp_path):
+    peaks: dict[tuple[str, int], float] = {}
+    for n_settings in (5, 100):
+        content = study(n_settings)
+        plan = make_plan(check_study(content, "toy.yaml"), read_sources(REPOSITORY / "config" / "datasets.yaml"))
+        assert len(plan.trainings) == 2 * n_settings
+        layout = Layout(tmp_path / f"{n_settings}" / "data", tmp_path / f"{n_settings}" / "results" / "toy")
+        toy.write_data(plan, layout)
+        write_runs(plan, layout)
+        common = ("--study", json.dumps(content), "--results", str(layout.results), "--data", str(layout.data))
+        choices = plan.arms[0].choices()
+        for dataset, method, rule in choices:
+            out = layout.selection("main", dataset, method, rule)
+            named = ("--dataset", dataset, "--method", method, "--rule", rule)
+            peaks[f"select {rule}", n_settings] = peak_mib("select", *common, *named, "--out", str(out))
+            table = layout.evaluation("main", dataset, method, rule)
+            peaks["evaluate", n_settings] = peak_mib("evaluate", *common, "--selection", str(out), "--out", str(table))
+        for name in ("main", "selected", "epochs", "cost"):
+            peaks[f"table {name}", n_settings] = peak_mib("table", name, *common)
+    grown = {what: peaks[what, 100] - peaks[what, 5] for what, _ in peaks}
+    assert len(grown) == 8
+    assert max(grown.values()) < A_FEW_MIB, grown
