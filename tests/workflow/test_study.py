@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 
@@ -161,7 +162,10 @@ def test_a_diverging_setting_is_marked_left_out_and_stops_nothing_else(copied, s
     copied.write(study)
     copied.snakemake("all")
     selection = json.loads((copied.results / "selection/main/colored_digits.erm.class_difference.json").read_text())
+    left = selection["left_out"][0]
     assert len(selection["left_out"]) == 2
-    assert "the loss is" in selection["left_out"][0]
+    assert re.search(r"optimizer.learning_rate=1000000.0, seed 0: .*the loss is .* at epoch \d+, step \d+ of \d+", left)
+    assert "Left out, colored_digits, ERM" in (copied.results / "tables" / "selected.md").read_text()
+    assert all(path.stat().st_size for path in (copied.results / "tables").iterdir())
     assert {tuple(c["setting"].items()) for c in selection["chosen"]} == {(("optimizer.learning_rate", 1.0e-2),)}
     assert "failed: train/erm-lr1e+06" in copied.bam("status", "config/small.yaml").stdout
