@@ -99,6 +99,9 @@ def status(
     watch: Annotated[
         float, typer.Option(help="Say it again every so many seconds, until the study ends; 0: once.", min=0)
     ] = 0,
+    table: Annotated[
+        bool, typer.Option("--table", help="Also print the main table as far as it is: finished methods alone.")
+    ] = False,
     results: StudyResults = None,
     data: options.Data = Path("data"),
     sources: options.Sources = options.DEFAULT_SOURCES,
@@ -110,6 +113,14 @@ def status(
     plans = options.read_plans(config, results, data, sources)
     if not watch:
         typer.echo(look_at_all(plans).text)
+        if table:
+            from rich.console import Console
+
+            from bam.partial import partial_table
+
+            console = Console(width=max(120, Console().width))
+            for made, layout in plans:
+                console.print(partial_table(made, layout))
         return
     step(lambda: look_at_all(plans), watch, typer.echo)
 

@@ -21,7 +21,12 @@ STATISTICS = ["mean", "std", "ci95_low", "ci95_high", "n_seeds"]
 
 
 def read_evaluations(
-    plan: Plan, layout: Layout, arms: Sequence[Arm], *, label_only: Sequence[str] = ()
+    plan: Plan,
+    layout: Layout,
+    arms: Sequence[Arm],
+    *,
+    label_only: Sequence[str] = (),
+    only: Sequence[tuple[str, str, str]] = (),
 ) -> pd.DataFrame:
     """Return the rows of all evaluation CSVs of some arms, in config order, with a column `arm`.
 
@@ -31,6 +36,8 @@ def read_evaluations(
     ----------
     label_only
         Rules to keep; all if empty.
+    only
+        (data set, method, rule) to keep; all if empty.
 
     Raises
     ------
@@ -40,7 +47,7 @@ def read_evaluations(
     frames = []
     for arm in arms:
         for dataset, method, rule in arm.choices():
-            if label_only and rule not in label_only:
+            if (label_only and rule not in label_only) or (only and (dataset, method, rule) not in only):
                 continue
             frame = _read(layout.evaluation(arm.name, dataset, method, rule))
             if len(frame):

@@ -19,10 +19,10 @@ CPU, SHAPE = torch.device("cpu"), (3, 64, 64)
 PLAIN, LAST = torch.contiguous_format, torch.channels_last
 # (layout, precision) -> error of logits after one step, relative to the largest, and of the loss after many.
 # A rounding error grows with every step through the kinks of ReLUs, whatever the layout, so only one step is compared
-# closely.
+# closely; the loss of the last epochs differs between numbers of threads and processors too.
 TOLERANCES: dict[tuple[torch.memory_format, PrecisionName], tuple[float, float]] = {
-    (PLAIN, "float32"): (1e-4, 0.05),
-    (LAST, "bfloat16"): (0.05, 0.1),
+    (PLAIN, "float32"): (1e-4, 0.1),
+    (LAST, "bfloat16"): (0.05, 0.5),
 }
 
 

@@ -129,6 +129,8 @@ def test_every_table_and_figure_of_the_study_is_made(studied):
 
 
 CIVIL = {"kind": "civilcomments", "tokenizer": "bert-base-uncased-tokenizer", "max_length": 32}
+BERT = {"model_type": "bert", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+TEXT_MODEL = {"name": "huggingface", "config": {**BERT, "intermediate_size": 8}}
 DRO = {"epochs": 2, "batch_size": 4, "optimizer": toy.SGD, "step_size": 0.01, "adjustment": 0.0}
 DRO |= {"batches": "every_example"}
 
@@ -138,6 +140,7 @@ def civil_plan():
     content = toy.study_content(
         datasets={"any": dict(CIVIL), **{name: {**CIVIL, "groups": name} for name in ("identity_any", "wilds")}},
         seeds=[0],
+        model=TEXT_MODEL,
     )
     content["methods"]["group_dro"] = DRO
     return make_plan(check_study(content, "toy.yaml"), read_sources(ROOT / "config" / "datasets.yaml"))
@@ -163,7 +166,7 @@ def test_group_dro_trains_on_the_partition_whatever_groups_are_evaluated():
 
 
 def test_a_study_of_overlapping_groups_alone_also_makes_the_partition_that_group_dro_needs():
-    content = toy.study_content(datasets={"wilds": {**CIVIL, "groups": "wilds"}}, seeds=[0])
+    content = toy.study_content(datasets={"wilds": {**CIVIL, "groups": "wilds"}}, seeds=[0], model=TEXT_MODEL)
     sources = read_sources(ROOT / "config" / "datasets.yaml")
     assert [d.settings["groups"] for d in make_plan(check_study(content, "t"), sources).datasets.values()] == ["wilds"]
     content["methods"]["group_dro"] = DRO

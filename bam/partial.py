@@ -1,0 +1,68 @@
+"""The main table of a study under way: what is finished, and how far the rest is; no mean over some of the seeds."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.table import Table
+
+from bam.layout import Layout
+from bam.needs import needs_groups
+from bam.plan import Plan
+from bam.selection import RULES
+from bam.tables.evaluations import read_evaluations, summarise
+from bam.tables.words import EMPTY, METRICS
+
+
+def partial_table(plan: Plan, layout: Layout) -> Table:
+    """Return test accuracies of every (data set, method, rule) whose evaluation is there, for the terminal.
+
+    A rule chooses among all settings of a method, and a mean is over all seeds, so a method that lacks a training has
+    no numbers at all: its rows say how many of its trainings are there.
+
+    Raises
+    ------
+    DataError
+        If an evaluation is damaged.
+    """
+    seeds = plan.study.file.seeds
+    found = Table(
+        *("data set", "method", "rule", "groups seen", *(name.removesuffix(" accuracy") for name in METRICS.values())),
+        title=f"study {plan.study.name}, as far as it is: test accuracy, %, mean ± std over {len(seeds)} seeds",
+    )
+    previous: tuple[str, ...] = ()
+    for choice in plan.arms[0].choices():
+        if previous and previous[:2] != choice[:2]:
+            found.add_section()
+        previous = choice
+        found.add_row(*_head(plan, choice), *_cells(plan, layout, choice))
+    return found
+
+
+def _head(plan: Plan, choice: tuple[str, str, str]) -> tuple[str, str, str, str]:
+    dataset, method, rule = choice
+    recipe = plan.arms[0].study.settings[method][0].recipe
+    needs = needs_groups(recipe.needs_train_groups, RULES[rule].needs_groups)
+    return dataset, method, rule, needs
+
+
+def _cells(plan: Plan, layout: Layout, choice: tuple[str, str, str]) -> Iterator[str]:
+    """Yield the accuracies of a finished choice, or how far it is."""
+    arm = plan.arms[0]
+    if not layout.evaluation(arm.name, *choice).exists():
+        runs = [cell.run.name for cell in plan.of(arm.name, *choice[:2])]
+        there = sum((layout.predictions(name) / "val.npz").exists() for name in runs)
+        yield f"{there} of {len(runs)} trainings there" if there < len(runs) else "trained, not yet evaluated"
+        return
+    rows = read_evaluations(plan, layout, [arm], only=[choice])
+    if rows.empty:
+        yield "every setting failed"
+        return
+    summaries = {row["metric"]: row for row in summarise(rows, ["metric"], plan.study.file.seeds).to_dict("records")}
+    for metric in METRICS:
+        yield _percent(summaries[metric]) if metric in summaries else EMPTY
+
+
+def _percent(row: Mapping[Any, Any]) -> str:
+    """Return mean and spread; a seed whose training failed is named."""
+    text = f"{100 * row['mean']:.1f}" + ("" if row["std"] is None else f" ± {100 * row['std']:.1f}")
+    return f"{text} (without seed {row['missing']})" if row["missing"] else text
