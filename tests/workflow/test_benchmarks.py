@@ -20,9 +20,9 @@ from tests.workflow.checkout import REPOSITORY, Checkout, check_out
 pytestmark = pytest.mark.slow
 BENCHMARKS = ("waterbirds", "celeba", "multinli", "civilcomments")
 SEEDS = 3
-# Of each benchmark on which it is shown, over seeds: how much more often than chance an example of the error set is
-# one of a minority group, the share of the minority groups that is in it, and BAM's worst-group accuracy minus ERM's,
-# each by the same rule. On CivilComments nothing is asked of the error set: the minority is two fifths of the
+# Of each benchmark whose settings are chosen, over seeds: how much more often than chance an example of the error set
+# is one of a minority group, the share of the minority groups that is in it, and BAM's worst-group accuracy minus
+# ERM's, each by the same rule. On CivilComments nothing is asked of the error set: the minority is two fifths of the
 # comments, and the error set is toxic comments with or without an identity. There ERM's worst group is lost while it
 # trains: an early epoch has it, which an oracle finds, so that the gain is in the last.
 LEAST = {
