@@ -1,10 +1,11 @@
 """The main table of a study under way: what is finished, and how far the rest is; no mean over some of the seeds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 
+from bam.files import read_json
 from bam.layout import Layout
 from bam.needs import needs_groups
 from bam.plan import Plan
@@ -48,10 +49,14 @@ def _head(plan: Plan, choice: tuple[str, str, str]) -> tuple[str, str, str, str]
 def _cells(plan: Plan, layout: Layout, choice: tuple[str, str, str]) -> Iterator[str]:
     """Yield the accuracies of a finished choice, or how far it is."""
     arm = plan.arms[0]
-    if not layout.evaluation(arm.name, *choice).exists():
-        runs = [cell.run.name for cell in plan.of(arm.name, *choice[:2])]
-        there = sum((layout.predictions(name) / "val.npz").exists() for name in runs)
-        yield f"{there} of {len(runs)} trainings there" if there < len(runs) else "trained, not yet evaluated"
+    runs = list(dict.fromkeys(cell.run.name for cell in plan.of(arm.name, *choice[:2])))
+    files = [layout.predictions(name) / "val.npz" for name in runs]
+    there = [path for path in files if path.exists()]
+    if len(there) < len(files):
+        yield f"{len(there)} of {len(files)} trainings there"
+        return
+    if not _is_of(plan, layout, choice, runs, newest=max(path.stat().st_mtime_ns for path in there)):
+        yield "trained, not yet evaluated"
         return
     rows = read_evaluations(plan, layout, [arm], only=[choice])
     if rows.empty:
@@ -60,6 +65,17 @@ def _cells(plan: Plan, layout: Layout, choice: tuple[str, str, str]) -> Iterator
     summaries = {row["metric"]: row for row in summarise(rows, ["metric"], plan.study.file.seeds).to_dict("records")}
     for metric in METRICS:
         yield _percent(summaries[metric]) if metric in summaries else EMPTY
+
+
+def _is_of(plan: Plan, layout: Layout, choice: tuple[str, str, str], runs: Sequence[str], newest: int) -> bool:
+    """Return whether the evaluation is of these runs: its file's name says nothing of settings or seeds."""
+    arm = plan.arms[0].name
+    selection, evaluation = layout.selection(arm, *choice), layout.evaluation(arm, *choice)
+    if not (selection.exists() and evaluation.exists()) or evaluation.stat().st_mtime_ns < newest:
+        return False
+    chosen = read_json(selection)
+    n_settings = len(runs) // len(plan.study.file.seeds)
+    return chosen["n_settings"] == n_settings and {each["run"] for each in chosen["chosen"]} <= set(runs)
 
 
 def _percent(row: Mapping[Any, Any]) -> str:

@@ -14,7 +14,7 @@ StudyResults = Annotated[Path | None, typer.Option(help="Folder of the study's r
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command."""
-    for verb in (run, propose, plan, status, show, doctor, verify, rekey, export, predict, spec, fixture):
+    for verb in (run, propose, plan, status, cost, show, doctor, verify, rekey, export, predict, spec, fixture):
         app.command(name=verb.__name__, rich_help_panel="For people")(verb)
 
 
@@ -123,6 +123,23 @@ def status(
                 console.print(partial_table(made, layout))
         return
     step(lambda: look_at_all(plans), watch, typer.echo)
+
+
+def cost(
+    config: Config,
+    results: StudyResults = None,
+    data: options.Data = Path("data"),
+    sources: options.Sources = options.DEFAULT_SOURCES,
+) -> None:
+    """Print what each step of a study has cost here: runs, seconds and peak memory."""
+    from rich.console import Console
+
+    from bam.cost import cost as step
+    from bam.layout import Layout
+
+    made = options.read_plan(config, sources)
+    console = Console(width=max(120, Console().width))
+    console.print(step(made, Layout(data, results or Path("results") / made.study.name)))
 
 
 def show(

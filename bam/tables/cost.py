@@ -10,19 +10,14 @@ from bam.layout import Layout
 from bam.plan import Plan
 from bam.tables.accuracies import without_single_dataset
 from bam.tables.content import Table
-from bam.tables.jobs import job_rows
-from bam.tables.words import EMPTY, method_words, number
+from bam.tables.words import method_words, number
 
 SECONDS = {"wall_s": "Wall (s)", "training_s": "Training (s)", "evaluation_s": "Prediction (s)"}
 COLUMNS = ["dataset", "method", "step", "n_runs", *SECONDS, "peak_memory_mib", "examples_per_s"]
-JOBS = (
-    "Steps without a method are the jobs that Snakemake ran here for all methods, those that were done when this table "
-    "was made; it measures a job from outside, interpreter included, and its memory twice a second."
-)
 
 
 def cost_table(plan: Plan, layout: Layout) -> Table:
-    """Return sums of seconds, largest memory and mean rate of the runs that have a timing, and of other jobs."""
+    """Return the sums of seconds, the largest memory and the mean rate of each step's runs that have a timing."""
     runs: dict[tuple[str, str, str], dict[str, None]] = {}
     for cell in plan.cells:
         for run in [cell.run] if cell.stage1 is None else [cell.stage1, cell.run]:
@@ -30,10 +25,8 @@ def cost_table(plan: Plan, layout: Layout) -> Table:
     every = list(dict.fromkeys(name for names in runs.values() for name in names))
     timings = {name: timing for name in every if (timing := _read(layout, name)) is not None}
     rows = [_row(key, [timings[name] for name in names if name in timings]) for key, names in runs.items()]
-    jobs = list(job_rows(plan, layout))
     n_without = len(every) - len(timings)
-    frame = pd.DataFrame([*rows, *jobs], columns=COLUMNS, dtype=object)
-    frame = frame.where(frame.notna(), None)
+    frame = pd.DataFrame(rows, columns=COLUMNS, dtype=object)
     return Table(
         frame=frame,
         shown=_shown(frame),
@@ -41,7 +34,6 @@ def cost_table(plan: Plan, layout: Layout) -> Table:
         notes=(
             *([f"{n_without} run{'s have' if n_without > 1 else ' has'} no timing."] if n_without else []),
             "A stage 1 that goes on from a lower T counts only its own epochs.",
-            *([JOBS] if jobs else []),
         ),
     )
 
@@ -69,13 +61,11 @@ def _row(key: tuple[str, str, str], timings: list[dict[str, Any]]) -> dict[str, 
 
 
 def _shown(frame: pd.DataFrame) -> pd.DataFrame:
-    names = set(frame["dataset"]) - {""}
-    only = next(iter(names)) if len(names) == 1 else None
     headers = ["Data set", "Method", "Step", "Runs", *SECONDS.values(), "Peak memory (MiB)", "Examples per s"]
     rows = [
         {
-            "Data set": row["dataset"] or (only if only is not None else EMPTY),
-            "Method": method_words(row["method"]) or EMPTY,
+            "Data set": row["dataset"],
+            "Method": method_words(row["method"]),
             "Step": row["step"],
             "Runs": str(row["n_runs"]),
             **{header: number(row[name]) for name, header in SECONDS.items()},

@@ -56,6 +56,17 @@ def test_what_is_trained_and_not_evaluated_and_what_failed_is_said(under_way):
     assert found["erm", "worst_group"][0].endswith("(without seed 1)")
 
 
+def test_an_evaluation_of_other_settings_or_seeds_gives_no_numbers(under_way):
+    _, layout = under_way
+    grown = plan_of(rates=[0.01, 0.1])
+    assert lines(grown, layout)["erm", "last"] == ["3 of 6 trainings there", "", ""]
+    write_runs(grown, layout)
+    assert lines(grown, layout)["erm", "last"][0] == "trained, not yet evaluated", "of the first setting alone"
+    write_choices(grown, layout)
+    shrunk = plan_of(rates=[0.1])
+    assert lines(shrunk, layout)["erm", "last"][0] == "trained, not yet evaluated", "of two settings"
+
+
 def test_a_damaged_evaluation_is_an_error_and_no_number(under_way):
     plan, layout = under_way
     path = layout.evaluation("main", "toy", "erm", "last")

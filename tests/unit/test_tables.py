@@ -411,33 +411,6 @@ def test_cost_sums_each_distinct_run_once(tree):
     assert (row["n_runs"], row["wall_s"], row["peak_memory_mib"]) == (6, 12.0, 3.0)
 
 
-def benchmark(path: Path, seconds: str, mib: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"s\th:m:s\tmax_rss\tmax_vms\n{seconds}\t0:00:01\t{mib}\t999\n")
-
-
-def test_cost_has_the_jobs_that_train_nothing_with_their_peak_memory(tree, tmp_path):
-    plan, _ = tree
-    layout = Layout(tmp_path / "data", tmp_path / "results" / "tiny_study")
-    data = next(iter(plan.datasets.values()))
-    logs, own = tmp_path / "logs", layout.results / "logs"
-    benchmark(logs / "prepare" / f"{data.data_id}.benchmark.tsv", "2.5", "300.25")
-    benchmark(logs / "prepare" / "of_another_study-12345678.benchmark.tsv", "9", "9000")
-    for name, mib in (("a", "50.5"), ("b", "70.5"), ("c", "60.5")):
-        benchmark(own / "select" / "main" / f"toy.{name}.last.benchmark.tsv", "1.0", mib)
-    benchmark(own / "select" / "main" / "toy.d.last.benchmark.tsv", "1.0", "NA")  # over before it was looked at
-    (own / "select" / "main" / "toy.e.last.benchmark.tsv").write_text("")
-    made = TABLES["cost"](plan, layout)
-    frame = made.frame
-    for step, expected in {"prepare": (1, 2.5, 300.25), "select": (3, 3.0, 70.5)}.items():
-        row = the_row(frame, step=step)
-        assert (row["n_runs"], row["wall_s"], row["peak_memory_mib"]) == expected
-        assert row["training_s"] is None
-    assert set(frame["step"]) == {"train", "stage1", "stage2", "prepare", "select"}
-    assert any(note.startswith("Steps without a method are the jobs that Snakemake ran here") for note in made.notes)
-    assert "Data set" not in made.shown
-
-
 def test_a_lost_timing_is_counted_and_no_reason_to_train_again(tree):
     plan, layout = tree
     every = [*plan.stage1, *plan.trainings]
