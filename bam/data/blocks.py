@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from bam.data.rows import Rows
-from bam.errors import RunError
+from bam.errors import DataError, RunError
 from bam.files import write_text
 from bam.progress import track
 
@@ -28,7 +28,7 @@ def write_rows(rows: Rows, folder: Path, description: str) -> list[str]:
     Raises
     ------
     DataError
-        What the rows raise.
+        What the rows raise, and if they give a block that is not of their shape.
     RunError
         If the disk is full or the folder cannot be written to.
     """
@@ -59,7 +59,11 @@ def _fill(rows: Rows, parts: Mapping[str, Path], journal: Path, description: str
         blocks = _ahead(pool, rows, starts[n_done:], size)
         for k in track(range(n_done, len(starts)), len(starts) - n_done, description):
             for name, block in next(blocks).items():
-                files[name].write(np.ascontiguousarray(block, dtype=rows.shapes[name][1]).data)
+                shape, dtype = rows.shapes[name]
+                # A block that is too short or too narrow would shift all that follows.
+                if block.shape != (min(size, len(rows) - starts[k]), *shape):
+                    raise DataError(f"{parts[name].parent}: rows from {starts[k]:,} on: {name} of shape {block.shape}")
+                files[name].write(np.ascontiguousarray(block, dtype=dtype).data)
                 files[name].flush()
                 os.fsync(files[name].fileno())
             write_text(journal, f"{size} {k + 1}\n")

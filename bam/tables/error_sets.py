@@ -33,28 +33,30 @@ SHARE = "share_class_"
 def error_sets_table(plan: Plan, layout: Layout) -> Table:
     """Return size, minority precision and recall and class shares of every stage 1's error set."""
     truth = Truth(layout)
-    rows: dict[tuple[object, ...], dict[str, object]] = {}
     runs = {(cell.dataset, cell.stage1.name): cell for cell in plan.cells if cell.stage1}
-    n_hidden, notes = 0, []
+    found, notes = [], []
     for cell in runs.values():
-        found, failed = kept_epochs(cell, truth, layout)
+        rows, failed = kept_epochs(cell, truth, layout)
+        found += rows
         notes += [f"Left out: {failed}."] if failed else []
-        for row in found:
-            key = tuple(row[name] for name in (*FAMILY, "seed"))
-            n_hidden += rows.setdefault(key, row) != row
-    if n_hidden:
-        notes.append(
-            f"{n_hidden} rows of the same λ, loss, T and seed but other stage-1 or data settings are not shown."
-        )
-    frame = measured(list(rows.values()), FAMILY, max_classes(runs.values(), truth))
+    shown_rows, hidden = one_a_seed(found, FAMILY)
+    frame = measured(shown_rows, FAMILY, max_classes(runs.values(), truth))
     shown, marked = means(frame, HEADERS, plan.study.file.seeds)
     return Table(
         frame=frame,
         shown=shown,
         caption=f"Error sets of stage 1 after T epochs, against the minority groups of train: {spreads(plan)}, "
         f"percent except size, study {plan.study.name}.",
-        notes=(*notes, *marked, EMPTY_SETS),
+        notes=(*notes, *hidden, *marked, EMPTY_SETS),
     )
+
+
+def one_a_seed(rows: Iterable[dict[str, object]], keys: Sequence[str]) -> tuple[list[dict[str, object]], list[str]]:
+    """Return the first row of each seed for each combination of keys, and a note on those left out that differ."""
+    kept: dict[tuple[object, ...], dict[str, object]] = {}
+    n_hidden = sum(kept.setdefault(tuple(row[name] for name in (*keys, "seed")), row) != row for row in rows)
+    note = f"{n_hidden} rows of the same λ, loss, T and seed but other stage-1 or data settings are not shown."
+    return list(kept.values()), [note] if n_hidden else []
 
 
 def max_classes(cells: Iterable[Cell], truth: Truth) -> int:

@@ -97,3 +97,14 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
     done = subprocess.run([sys.executable, "-c", GROWTH, tmp_path], capture_output=True, text=True, check=True)
     assert (tmp_path / "many" / "inputs.npy").stat().st_size > 60 << 20
     assert int(done.stdout) < 20 << 10, "KiB, of 60 MiB written"
+
+
+@pytest.mark.parametrize("change", [lambda rows: rows[:-1], lambda rows: rows[:, :3]], ids=["short", "narrow"])
+def test_a_block_of_another_shape_is_refused_as_it_would_shift_what_follows(tmp_path, change):
+    class Wrong(Pairs):
+        def read(self, start, stop):
+            return {name: change(block) for name, block in super().read(start, stop).items()}
+
+    with pytest.raises(DataError, match="rows from 0 on: inputs of shape"):
+        write_rows(Wrong(20), tmp_path, "wrong")
+    assert not (tmp_path / "inputs.npy").exists()

@@ -359,6 +359,27 @@ def test_error_sets_along_sweeps_are_those_of_other_data_alone(tmp_path):
     assert "sweep_error_sets" not in names(plan_of())
 
 
+def test_a_sweep_over_data_shows_one_error_set_a_seed_and_says_what_it_hides(tmp_path):
+    content = study_content()
+    content["analyses"] = {"colour": {"axis": "datasets.toy.aligned", "values": [0.8]}}
+    stage1 = content["methods"]["bam"]["stage1"]
+    stage1["optimizer"] = {**stage1["optimizer"], "learning_rate": [0.01, 0.02]}
+    plan = make_plan(check_study(content, "tiny.yaml"), read_sources(ROOT / "config/datasets.yaml"))
+    layout = Layout(tmp_path / "data", tmp_path / "results")
+    write_data(plan, layout)
+    write_runs(plan, layout)
+    fast = [
+        cell.stage1 for cell in plan.cells if cell.stage1 and cell.stage1.spec.training.optimizer.learning_rate > 0.01
+    ]
+    found = Predictions(np.array([1, 2]), np.stack([1 - LABELS, LABELS]), np.array([0.5, 0.25]))
+    for run in fast:
+        write_predictions(layout.predictions(run.name) / "train.npz", found)
+    made = sweep_error_sets_table(plan, layout)
+    assert len(made.frame) == 3 * 2
+    assert list(made.shown["Seeds"]) == ["3", "3"]
+    assert any(note.startswith("6 rows of the same λ, loss, T and seed but other") for note in made.notes)
+
+
 def test_without_minority_groups_the_minority_columns_are_empty(tree):
     plan, layout = tree
     for dataset in plan.datasets.values():
