@@ -250,6 +250,13 @@ def test_the_network_of_the_python_api_is_one_that_fit_bam_can_train():
     assert names["network"]((2, 8, 8), 3)(torch.zeros(4, 2, 8, 8)).shape == (4, 3)
 
 
+@pytest.mark.parametrize("example", blocks("CONTRIBUTING.md", "python"))
+def test_every_example_of_what_can_be_added_is_complete(example: str):
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(compile(example, "CONTRIBUTING.md", "exec"), names)
+    assert "Settings" in names
+
+
 @pytest.mark.parametrize("name", ["README.md", *sorted(p.relative_to(ROOT).as_posix() for p in DOCUMENTS[1:])])
 def test_every_python_block_is_python_and_imports_what_exists(name: str):
     for block in blocks(name, "python"):
