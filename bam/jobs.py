@@ -54,7 +54,8 @@ def data_jobs(plan: Plan, layout: Layout) -> list[Job]:
         fetched, folder = [f"fetch/{raw}" for raw in data.raw], layout.prepared(data.data_id)
         jobs += [
             job("prepare", data.data_id, folder / "manifest.json", *fetched),
-            job("prepare_segments", data.data_id, folder / "train" / "segments.npy", *fetched),
+            # Only pairs of texts have segments, so that of these a log alone tells that they are being made again.
+            job("prepare_segments", data.data_id, folder / "train" / "segments.npy"),
             job("annotate", data.groups_id, layout.groups(data.groups_id) / "groups.json", *fetched),
         ]
     for each in weights:
