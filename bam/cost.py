@@ -6,7 +6,7 @@ again from these. What the other jobs took is known only where Snakemake ran the
 
 from rich.table import Table
 
-from bam.jobs import job_rows
+from bam.job_costs import job_rows
 from bam.layout import Layout
 from bam.plan import Plan
 from bam.tables.cost import cost_table

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from bam.cost import cost
-from bam.jobs import Jobs, job_rows
+from bam.job_costs import Jobs, job_rows
 from bam.layout import Layout
 from bam.plan import Plan
 from tests.unit.test_tables import plan_of, write_runs
