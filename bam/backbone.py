@@ -49,7 +49,7 @@ def image_network(
     """
     import torch
 
-    larger = _on_meta(make, n_classes + 1)
+    larger = on_meta(lambda: make(n_classes + 1))
     _check_output(larger, input_shape, n_classes + 1)
     network = make(n_classes)
     if pretrained is not None:
@@ -93,12 +93,21 @@ def _read(path: Path) -> Mapping[str, "Tensor"]:
         raise DataError(f"{path}: cannot be read ({error}); delete its folder to have it made again") from error
 
 
-def _on_meta(make: Callable[[int], "nn.Module"], n_classes: int) -> "nn.Module":
-    """Build shapes without values; the generator is left where it was."""
+def on_meta(make: Callable[[], "nn.Module"]) -> "nn.Module":
+    """Build shapes without values, on torch's device without memory; the generator is left where it was.
+
+    A network that computes its widths by tensors, such as torchvision's RegNets, has no values to read there: it is
+    built with its weights, which are then dropped.
+    """
     import torch
 
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        return make(n_classes)
+    with torch.random.fork_rng(devices=[]):
+        try:
+            with torch.device("meta"):
+                return make()
+        except NotImplementedError:
+            with torch.device("cpu"):
+                return make().to("meta")
 
 
 def _check_output(network: "nn.Module", input_shape: tuple[int, ...], n_classes: int) -> None:

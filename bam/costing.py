@@ -1,5 +1,6 @@
 """What a study will cost: runs, time by this machine's speed or a given one, disk and memory, before it starts."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -7,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from bam import catalogue
+from bam.backbone import on_meta
 from bam.data.examples import Sizes
 from bam.layout import Layout
 from bam.plan import Plan, Run
@@ -150,12 +152,10 @@ def _shape(sizes: Sizes) -> tuple[object, ...]:
 
 def _speed(plan: Plan, sizes: Sizes, rate: float | None) -> Speed:
     """Measure the model here, or take the rate and count weights on torch's device without memory."""
-    import torch
-
     if rate is None:
         return _measure(plan, sizes)
-    with torch.device("meta"):
-        n_parameters = sum(parameter.numel() for parameter in _network(plan, sizes).parameters())
+    shapes = on_meta(lambda: _network(plan, sizes))
+    n_parameters = sum(parameter.numel() for parameter in shapes.parameters())
     return Speed(1 / rate, 1 / (PREDICTED_PER_TRAINED * rate), n_parameters)
 
 
@@ -192,7 +192,10 @@ def _measure(plan: Plan, sizes: Sizes) -> Speed:
         predicting = _seconds(lambda: model(x_B))
     n_parameters = sum(p.numel() for p in model.parameters())
     is_worth_a_try = own == "float32" and n_parameters >= FEWEST_HALVED_WEIGHTS
-    share = training_s("bfloat16") / training if is_worth_a_try else None
+    share = None
+    if is_worth_a_try:
+        with contextlib.suppress(RuntimeError):  # an operation may have no bfloat16 on this processor
+            share = training_s("bfloat16") / training
     return Speed(training / batch_size, predicting / batch_size, n_parameters, share)
 
 

@@ -1,6 +1,6 @@
 """A model that has left its study: one folder, from which it is built again with nothing else at hand."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import nn
 
+from bam.backbone import on_meta
 from bam.config_errors import validated
 from bam.data import tokenise
 from bam.data.pictures import PictureRows
@@ -178,16 +179,20 @@ def load(folder: Path, device: torch.device) -> ExportedModel:
     if weights.exists() and sha256_file(weights) != about["weights_sha256"]:
         raise DataError(f"{weights}: is not the file that {DESCRIPTION} describes; export the model again")
     tensors, form = load_tensors(weights), Form(about["kind"], shape, len(names), about["pad_id"])
-    with torch.device("meta"):  # no memory is taken for a network of whatever size that the weights do not fit
-        _fitted(about["model"], form, tensors, folder)
-    built = _fitted(about["model"], form, tensors, folder)
+
+    def build() -> nn.Module:
+        return network(about["model"], form)
+
+    # No memory is taken for a network of whatever size that the weights do not fit.
+    _fitted(lambda: on_meta(build), tensors, folder)
+    built = _fitted(build, tensors, folder)
     return ExportedModel(folder, built.to(device).eval(), device, about)
 
 
-def _fitted(model: Mapping[str, Any], form: Form, tensors: Mapping[str, torch.Tensor], folder: Path) -> nn.Module:
+def _fitted(build: Callable[[], nn.Module], tensors: Mapping[str, torch.Tensor], folder: Path) -> nn.Module:
     """Build the network and give it the weights, or only their shapes on torch's device without memory."""
     try:
-        built = network(model, form)
+        built = build()
     except UNBUILDABLE as error:
         raise DataError(f"{folder / DESCRIPTION}: describes no network ({_first_line(error)})") from error
     is_shape = any(parameter.is_meta for parameter in built.parameters())

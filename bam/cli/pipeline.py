@@ -140,7 +140,7 @@ def stage2(  # noqa: PLR0913  (a verb's options)
     ] = None,
     device: options.Device = "cpu",
 ) -> None:
-    """Train with the error set upweighted; predict val and test after every epoch."""
+    """Train with the error set upweighted; predict val and test after every epoch, or each k-th as asked."""
     from bam.run_files import TrainFiles
     from bam.steps.stage2 import stage2 as step
 
@@ -158,7 +158,7 @@ def train(  # noqa: PLR0913  (a verb's options)
     pretrained: options.Pretrained = None,
     device: options.Device = "cpu",
 ) -> None:
-    """Train a one-stage method; predict val and test after every epoch."""
+    """Train a one-stage method; predict val and test after every epoch, or each k-th as asked."""
     from bam.run_files import TrainFiles
     from bam.steps.train import train as step
 

@@ -17,6 +17,7 @@ ROWS = (
 
 
 SIDE_BY_SIDE = 4
+FEWEST_FOR_A_LINE = 3
 AGAINST = "test_worst_group_accuracy"
 Column = tuple[str, str]
 
@@ -45,7 +46,8 @@ def draw(frames: Frames, facts: Facts) -> Figure:
     for ax in axes[-1]:
         ax.set_xlabel("epoch of stage 2")
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    style.legend(figure, _keys(), 1 if width == style.SINGLE else 3)
+    markers = [_mean_marker(panel) for _, panel in runs.groupby(["dataset", "method"])]
+    style.legend(figure, _keys(min(markers, default="None")), 1 if width == style.SINGLE else 3)
     return figure
 
 
@@ -63,11 +65,12 @@ def caption(frames: Frames, facts: Facts) -> str:
         if parts
         else ""
     )
+    predicted = f" {facts.predicted_epochs}" if facts.predicted_epochs else ""
     return (
         "ClassDiff on validation (top; needs class labels only) and worst-group accuracy on test (bottom) over the "
         f"epochs of stage 2. Thick lines: mean over {facts.seeds_text}; thin lines: each seed, no interval is drawn. "
         "Circles: each seed's epoch of smallest ClassDiff (the earliest, if several)."
-        f"{correlations}"
+        f"{predicted}{correlations}"
     )
 
 
@@ -120,14 +123,21 @@ def _panel(ax: Axes, runs: pd.DataFrame, column: str, item: style.Look) -> None:
             zorder=5,
         )
     mean = runs.groupby("epoch")[column].mean()
-    ax.plot(mean.index, mean.to_numpy(), color=item.color, linewidth=1.6, zorder=4)
+    ax.plot(
+        mean.index, mean.to_numpy(), color=item.color, linewidth=1.6, zorder=4, marker=_mean_marker(runs), markersize=5
+    )
     style.epoch_axis(ax, runs["epoch"].tolist())
     ax.set_xscale("linear")
 
 
-def _keys() -> list[Line2D]:
+def _mean_marker(runs: pd.DataFrame) -> str:
+    """Return the marker of the mean over seeds: a line through one epoch would draw nothing."""
+    return "D" if runs["epoch"].nunique() < FEWEST_FOR_A_LINE else "None"
+
+
+def _keys(mean_marker: str) -> list[Line2D]:
     return [
-        Line2D([], [], color="black", linewidth=1.6, label="mean over seeds"),
+        Line2D([], [], color="black", linewidth=1.6, marker=mean_marker, markersize=5, label="mean over seeds"),
         Line2D([], [], color="black", linewidth=0.5, alpha=0.6, label="one seed"),
         Line2D(
             [],

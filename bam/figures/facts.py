@@ -38,12 +38,14 @@ class Facts:
     rules : selection rules, in config order
     data_draw : what the seeds' data have in common, a sentence
     two_stage : methods that have a stage 1
+    predicted_epochs : which epochs are predicted, a sentence; empty if all are
     """
 
     seeds: tuple[int, ...]
     rules: tuple[str, ...] = ()
     data_draw: str = ""
     two_stage: tuple[str, ...] = ()
+    predicted_epochs: str = ""
 
     @property
     def seeds_text(self) -> str:

@@ -25,7 +25,7 @@ TITLES = {
     "sweep_regret": "Regret of each rule along the sweeps",
     "sweep_error_sets": "Error sets along sweeps of the data",
     "fidelity": "Fidelity: beside published numbers",
-    "epochs": "Every epoch of the chosen settings",
+    "epochs": "Predicted epochs of the chosen settings",
     "correlations": "Criteria and worst-group accuracy over epochs",
     "auxiliary": "Auxiliary variables by group",
     "cost": "Cost",

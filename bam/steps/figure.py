@@ -93,6 +93,7 @@ def figure(name: str, plan: Plan, layout: Layout) -> None:
         rules=tuple(study.file.selection),
         data_draw=captions.draw(plan),
         two_stage=tuple(m for m, settings in study.settings.items() if settings[0].recipe.stage1 is not None),
+        predicted_epochs=captions.predicted_epochs(plan).strip(),
     )
     drawing = _drawing(name)
     style.save(drawing.draw(frames, facts), drawing.caption(frames, facts), layout, name)

@@ -1,4 +1,4 @@
-"""The training whose epochs are selected, and its predictions of every epoch."""
+"""The training whose epochs are selected, and its predictions of every epoch, or each k-th."""
 
 import logging
 from collections.abc import Mapping

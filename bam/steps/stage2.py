@@ -22,7 +22,7 @@ def stage2(  # noqa: PLR0913  (the options of the verb)
     *,
     stage1_record: Path | None = None,
 ) -> None:
-    """Train on the upweighted set and predict every epoch; momentum starts anew.
+    """Train on the upweighted set and predict every epoch, or each k-th; momentum starts anew.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ def train(
     device: str,
     pretrained: Path | None = None,
 ) -> None:
-    """Train and predict every epoch.
+    """Train and predict every epoch, or each k-th.
 
     Parameters
     ----------

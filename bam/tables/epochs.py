@@ -1,4 +1,4 @@
-"""Validation and test accuracies at every epoch of the settings that were chosen."""
+"""Validation and test accuracies at every predicted epoch of the settings that were chosen."""
 
 import itertools
 
@@ -34,15 +34,16 @@ COLUMNS = ["dataset", "method", "selection", "setting", "seed", "epoch", *SERIES
 
 
 def epochs_table(plan: Plan, layout: Layout) -> Table:
-    """Return a row for each epoch and seed of the setting that ClassDiff (else the first rule) chose."""
+    """Return a row for each predicted epoch and seed of the setting that ClassDiff (else the first rule) chose."""
     frame, notes = epoch_rows(plan, layout)
     shown, marked = _shown(frame, plan.study.file.seeds)
+    every = "Every epoch" if plan.study.file.predict_every == 1 else "Every predicted epoch"
     rules = dict.fromkeys(rule_words(epochs_rule(plan, method)) for method in plan.study.settings)
     return Table(
         frame=frame,
         shown=shown,
         caption=f"The last epoch of the settings that {' or '.join(rules)} chose, in percent except loss, study "
-        f"{plan.study.name}: {spreads(plan)}. Every epoch stands in the CSV. {protocol(plan)}",
+        f"{plan.study.name}: {spreads(plan)}. {every} stands in the CSV. {protocol(plan)}",
         notes=(*notes, *marked),
     )
 
@@ -75,7 +76,7 @@ def _nothing(dataset: str, method: str) -> str:
 
 
 def _series(run: str, dataset: DataSet, truth: Truth) -> pd.DataFrame:
-    """Return every epoch of one run, scored on validation and on test."""
+    """Return every predicted epoch of one run, scored on validation and on test."""
     labels, test = truth.labels(dataset, "val"), truth.groups(dataset, "test")
     folder = truth.layout.predictions(run)
     if test.labels is None:

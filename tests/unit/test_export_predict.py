@@ -14,12 +14,17 @@ from PIL import Image
 from bam.errors import ConfigError, DataError
 from bam.export import export
 from bam.exported import load
-from bam.files import write_json
+from bam.files import sha256_file, write_json
 from bam.layout import Layout
 from bam.model_card import card, plain
 from bam.plan import make_plan
 from bam.predict import predict_file, predict_logits_of
 from bam.study import parse_study
+from bam.training.inputs import ImageInputs
+from bam.training.network import Form
+from bam.training.network import network as build
+from bam.training.prediction import predict_logits
+from bam.training.state import save_tensors
 from tests import own
 from tests.exporting import made
 
@@ -173,6 +178,23 @@ def test_weights_of_another_network_are_refused(images, tmp_path: Path):
     write_json(other / "model.json", about)
     with pytest.raises(DataError, match="holds the weights of another network"):
         load(other, torch.device("cpu"))
+
+
+def test_a_network_that_torch_cannot_build_without_memory_is_loaded(images, tmp_path: Path):
+    _, exported, _, tests, _ = images
+    model = {"name": "torchvision", "architecture": "regnet_x_400mf", "pretrained": None}
+    other = shutil.copytree(exported, tmp_path / "other")
+    about = json.loads((other / "model.json").read_text())
+    write_json(other / "model.json", {**about, "model": model})
+    with pytest.raises(DataError, match="holds the weights of another network"):
+        load(other, torch.device("cpu"))
+    network = build(model, Form("image", tuple(about["input_shape"]), len(about["class_names"])))
+    save_tensors(other / "model.safetensors", network.state_dict())
+    sha256 = sha256_file(other / "model.safetensors")
+    write_json(other / "model.json", {**about, "model": model, "weights_sha256": sha256})
+    logits = load(other, torch.device("cpu")).logits({"inputs": tests[:3]})
+    inputs = ImageInputs(tests[:3], tuple(about["mean"]), tuple(about["std"]), torch.device("cpu"))
+    np.testing.assert_array_equal(logits, predict_logits(network.eval(), inputs))
 
 
 @pytest.mark.parametrize("kind", ["image", "text"])

@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from bam.plan import make_plan
 from bam.steps import figure as step
 from bam.study import read_study
 from bam.tables import words
+from bam.tables.captions import predicted_epochs
 from tests import toy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -418,6 +420,28 @@ def test_panels_and_caption_say_the_tables_correlation():
     assert figure.axes[0].get_title() == "BAM\nρ = 0.70 [0.60, 0.80]"
     assert "BAM on digits 0.70 [0.60, 0.80]." in caption
     assert "from the table `correlations`" in caption
+
+
+@pytest.mark.parametrize(("epochs", "marker"), [((3,), "D"), ((2, 3), "D"), ((1, 2, 3), "None")])
+def test_the_mean_of_one_predicted_epoch_can_be_seen(epochs, marker):
+    module = importlib.import_module("bam.figures.class_difference_by_epoch")
+    frames = frames_of("bam")
+    frames["epochs"] = frames["epochs"][frames["epochs"]["epoch"].isin(epochs)]
+    figure = module.draw(frames, facts_of("bam"))
+    for ax in figure.axes:
+        (mean,) = (line for line in ax.lines if line.get_linewidth() == 1.6 and line.get_zorder() == 4)
+        assert len(mean.get_xdata()) == len(epochs)
+        assert mean.get_marker() == marker
+    (legend,) = figure.legends
+    assert [handle.get_marker() for handle in legend.legend_handles] == [marker, "None", "o"]
+
+
+def test_the_caption_over_epochs_says_which_are_predicted_if_not_all():
+    module = importlib.import_module("bam.figures.class_difference_by_epoch")
+    frames, facts = frames_of("bam"), facts_of("bam")
+    whole, sentence = module.caption(frames, facts), predicted_epochs(toy.plan(predict_every=2))
+    some = module.caption(frames, replace(facts, predicted_epochs=sentence.strip()))
+    assert sentence and some.replace(sentence, "") == whole
 
 
 def test_data_sets_stand_side_by_side_while_they_are_few():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from bam.backbone import on_meta
 from bam.data.sources import read_sources
 from bam.errors import ConfigError, DataError
 from bam.pretrained import find
@@ -22,6 +23,8 @@ ROOT = Path(__file__).parents[2]
 SOURCES = read_sources(ROOT / "config" / "datasets.yaml")
 RESNET = {"name": "torchvision", "architecture": "resnet18", "pretrained": None}
 SMALL = {"name": "timm", "architecture": "resnet10t", "pretrained": None}
+# Its widths are computed by tensors, which torch cannot do on its device without memory.
+REGNET = {"name": "torchvision", "architecture": "regnet_x_400mf", "pretrained": None}
 LITE = {"name": "efficientnet_lite", "architecture": "efficientnet-lite0", "pretrained": None}
 
 
@@ -30,7 +33,7 @@ def built(model: dict, seed: int = 0, folder: Path | None = None, shape=(3, 32, 
         return network(model, Form("image", shape, n_classes), folder)
 
 
-@pytest.mark.parametrize("model", [RESNET, SMALL, LITE], ids=lambda m: m["name"])
+@pytest.mark.parametrize("model", [RESNET, SMALL, LITE, REGNET], ids=lambda m: m["architecture"])
 def test_weights_come_from_the_seed_and_lie_channels_last(model):
     first, again, other = built(model), built(model), built(model, seed=1)
     state = first.state_dict()
@@ -40,6 +43,14 @@ def test_weights_come_from_the_seed_and_lie_channels_last(model):
         if parameter.dim() == 4:
             assert parameter.is_contiguous(memory_format=torch.channels_last)
     assert first(torch.zeros(2, 3, 32, 32)).shape == (2, 2)
+
+
+def test_shapes_take_no_memory_and_leave_the_generator():
+    before = torch.random.get_rng_state()
+    shapes = on_meta(lambda: network(REGNET, Form("image", (3, 32, 32), 2)))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert {tensor.device.type for tensor in shapes.state_dict().values()} == {"meta"}
+    assert [t.shape for t in shapes.state_dict().values()] == [t.shape for t in built(REGNET).state_dict().values()]
 
 
 def test_a_pth_goes_round_and_leaves_the_head_fresh(tmp_path):
@@ -103,6 +114,7 @@ def test_efficientnet_lite_s_pretrained_weights_come_from_its_package(tmp_path):
         ),
         ({**SMALL, "architecture": "resnet10tt"}, (3, 32, 32), r"no classifier 'resnet10tt' \(did you mean"),
         (RESNET, (2, 32, 32), "does not take images of 2 x 32 x 32"),
+        (REGNET, (2, 32, 32), "does not take images of 2 x 32 x 32"),
         (
             {**RESNET, "architecture": "vit_b_16"},
             (3, 32, 32),

@@ -1,6 +1,7 @@
 """The verbs for people: what they print, and how a mistake ends."""
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from bam import costing
@@ -153,6 +155,20 @@ def test_plan_says_what_16_bits_would_save_here_and_changes_nothing(tmp_path: Pa
         else []
     )
     assert {run.spec.precision for run in plan.trainings.values()} == {own}
+
+
+def test_plan_is_silent_on_16_bits_where_an_operation_has_none_here(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(costing, "FEWEST_HALVED_WEIGHTS", 0)
+
+    class OnlyFloat32(torch.nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if torch.is_autocast_enabled("cpu"):
+                raise RuntimeError('"an_operation" not implemented for BFloat16')
+            return super().forward(x.flatten(1))
+
+    monkeypatch.setattr(costing, "_network", lambda plan, sizes: OnlyFloat32(math.prod(sizes.input_shape), 2))
+    text = describe(toy.plan(), Layout(tmp_path, tmp_path))
+    assert "stage2" in text and "bfloat16" not in text
 
 
 def test_plan_leaves_small_networks_alone(tmp_path: Path):

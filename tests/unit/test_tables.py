@@ -5,6 +5,7 @@ import io
 import math
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -613,6 +614,14 @@ def test_a_study_of_erm_alone_has_only_tables_that_make_sense(tree):
         table(name, plan, layout)
         assert len(layout.table(name, "csv").read_text().splitlines()) == 1
         assert "There is nothing to show." in layout.table(name, "md").read_text()
+
+
+def test_epochs_says_which_epochs_its_csv_has(tree):
+    plan, layout = tree
+    assert " Every epoch stands in the CSV. " in epochs_table(plan, layout).caption
+    second = plan.study.file.model_copy(update={"predict_every": 2})
+    some = replace(plan, study=replace(plan.study, file=second))
+    assert " Every predicted epoch stands in the CSV. " in epochs_table(some, layout).caption
 
 
 def test_epochs_names_the_rule_that_chose(tree):
