@@ -1,5 +1,6 @@
 """Several studies in one file: a study has one model, and a paper's table may need more."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ def configs_of(config: str) -> list[str]:
         If the file is a list that names no file, or has other keys beside.
     """
     path = Path(config)
-    is_file = not config.lstrip().startswith("{") and path.is_file()  # else the content of a study, as JSON
+    is_json = config.lstrip().startswith("{")  # the content of a study
+    is_file = not is_json and os.path.isfile(config)  # noqa: PTH113  (Path.is_file raises on too long a name)
     content = read_yaml(path) if is_file else None
     if not isinstance(content, dict) or STUDIES not in content:
         return [config]

@@ -150,3 +150,10 @@ def test_where_one_study_is_wanted_a_list_is_refused():
     with pytest.raises(ConfigError, match=r"--results: .*paper\.yaml lists 4 studies"):
         read_plans(str(CONFIG / "paper.yaml"), Path("results/x"), Path("data"), SOURCES)
     assert configs_of("config/digits.yaml") == ["config/digits.yaml"]
+
+
+def test_a_text_too_long_for_a_file_name_is_no_list_and_one_line_as_a_study():
+    text = "study: " + 300 * "x"
+    assert configs_of(text) == [text]
+    with pytest.raises(ConfigError, match="File name too long"):
+        read_plans(text, None, Path("data"), SOURCES)
