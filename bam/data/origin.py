@@ -36,8 +36,9 @@ def check_origin(members: Members, counts: Counts, where: str) -> None:
         )
     if counts == "generated" and not is_generated:
         raise DataError(
-            f"{where}: was not written by `bam fixture`, and `counts: generated` asks for that: delete its folder and "
-            "set BAM_MIRROR to what `bam fixture` wrote, or leave `counts` out"
+            f"{where}: has no {MARK}, and `counts: generated` asks for that: it is a published archive, or one that an "
+            "older `bam fixture` wrote; write it with today's, set BAM_MIRROR to that, and delete the archive's folder; "
+            "or leave `counts` out"
         )
     if is_generated and counts == "any":
         logger.warning("%s: was written by `bam fixture` and is no real data", where)

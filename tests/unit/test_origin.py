@@ -88,7 +88,7 @@ def test_an_archive_that_is_not_generated_is_refused_as_one(generated, tmp_path)
     entry, folders = generated
     real = without_mark(folders, tmp_path)
     annotate({**entry, "counts": "any"}, real, tmp_path / "groups")
-    with pytest.raises(DataError, match="was not written by `bam fixture`"):
+    with pytest.raises(DataError, match=rf"has no {MARK}, and .* write it with today's"):
         annotate({**entry, "counts": "generated"}, real, tmp_path / "other")
 
 
