@@ -1,7 +1,7 @@
 """`make audit`: look the locked packages up in the public list of vulnerabilities, with pip-audit.
 
 pip-audit passes over a package that the list does not answer for, and then finds "no known vulnerabilities";
-where the list cannot be reached it ends in a traceback. Here both are one line and status 2.
+where it cannot reach the list, or cannot start, it ends without an answer. Here each is one line and status 2.
 """
 
 import json
@@ -16,13 +16,15 @@ OPTIONS = ("--requirement", str(LOCK), "--no-deps", "--disable-pip", "--format",
 
 def audit(pip_audit: str) -> int:
     """Run pip-audit on the lock, print what it found; return 0 (nothing), 1 (something) or 2 (not looked up)."""
-    done = subprocess.run([pip_audit, *OPTIONS], capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run([pip_audit, *OPTIONS], capture_output=True, text=True, check=False)
+    except OSError as error:
+        return _no_answer(f"{pip_audit}: {error.strerror}")
     try:
         packages: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError, TypeError):
         said = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
-        print(f"audit: the public list of vulnerabilities cannot be reached; nothing was looked up ({said[-1]})")
-        return 2
+        return _no_answer(said[-1])
     skipped = [package for package in packages if "skip_reason" in package]
     found = [(package, each) for package in packages for each in package.get("vulns", [])]
     for package, each in found:
@@ -37,6 +39,11 @@ def audit(pip_audit: str) -> int:
     if not found and not skipped:
         print(f"audit: no known vulnerability in {len(packages)} packages of {LOCK}")
     return 1 if found else 2 if skipped else 0
+
+
+def _no_answer(why: str) -> int:
+    print(f"audit: pip-audit gave no answer ({why}); nothing was looked up")
+    return 2
 
 
 if __name__ == "__main__":
