@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bam.cli import options
+from bam.errors import ConfigError
 
 Config = Annotated[str, typer.Argument(help="Study config, e.g. config/digits.yaml.")]
 ConfigOrList = Annotated[str, typer.Argument(help="Study config, or a list of some, e.g. config/paper.yaml.")]
@@ -107,6 +108,8 @@ def status(
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
     """Say how far a study is: done, running, failed, time left, and the tails of failed logs."""
+    if watch and table:
+        raise ConfigError("status: --table and --watch do not go together; give one of the two")
     from bam.status import look_at_all
     from bam.watch import watch as step
 

@@ -463,6 +463,10 @@ MISTAKES = {
         ["train", "--spec", "{}", "--data", "d", "--predictions", "p", "--weights", "w"],
         "--spec: step: is missing",
     ),
+    "two ways to look": (
+        ["status", STUDY, "--watch", "60", "--table"],
+        "status: --table and --watch do not go together; give one of the two",
+    ),
     "half a previous run": (
         [
             *("stage1", "--spec", "{}", "--data", "d", "--predictions", "p", "--weights", "w"),
