@@ -15,10 +15,15 @@ def check_writable(results: Path, wanted: Iterable[str]) -> None:
     Raises
     ------
     RunError
-        Naming the folder, or the one above that it is to be made in.
+        Naming the folder, or the one above that it is to be made in, or a link on the way that leads nowhere.
     """
     place = results
     while not place.exists() and place != place.parent:
+        if place.is_symlink():
+            raise RunError(
+                f"{place}: is a link to {place.readlink()}, which is not there; make that folder, or mount its disk, "
+                "or remove the link"
+            )
         place = place.parent
     if os.access(place, os.W_OK) and place.is_dir():
         return

@@ -196,6 +196,15 @@ def test_a_read_only_results_folder_is_one_line_that_names_it(copied):
     assert copied.planned("runs") == {}
 
 
+def test_a_results_link_that_leads_nowhere_is_one_line_and_a_dry_run_needs_no_place_to_write(tmp_path):
+    checkout = checked_out(tmp_path / "checkout")
+    (checkout.folder / "results").symlink_to("no_disk")
+    assert checkout.planned("runs") == {"fetch": 1, "prepare": 1, "train": 1}
+    done = checkout.snakemake("runs", expect=1)
+    assert "results: is a link to no_disk, which is not there; make that folder" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def renamed(checkout: Checkout, tmp_path: Path) -> Checkout:
     """The whole checkout under another name."""
     return Checkout(checkout.folder.rename(tmp_path / "another name"))
