@@ -13,13 +13,23 @@ import numpy as np
 
 from bam.errors import DataError
 from bam.files import read_json
+from bam.job_logs import (
+    SILENT_S,
+    Job,
+    analysis_jobs,
+    data_jobs,
+    data_logs,
+    error_set_jobs,
+    is_error,
+    lines,
+    needs_of,
+)
 from bam.layout import Layout
 from bam.plan import Plan, Run
 
 TAIL_LINES = 5
 MOST_LOGS = 10
-SILENT_S = 600  # trainings write to their log every half minute, or once an epoch if that takes longer
-ANALYSIS = ("select", "evaluate", "table", "figure")
+BEFORE_OTHERS = ("fetch/", "prepare", "annotate/", "pretrained/", "error_set/")
 TIME_LEFT = re.compile(r": \d+ of \d+, (\d+) s left$", re.MULTILINE)
 
 
@@ -47,7 +57,7 @@ class Look:
     text : the same in words
     is_done : whether every training, selection and evaluation is there
     has_failed : whether a log ends in an error
-    goes_on : whether a training runs or has stopped silently, or waits for nothing that has failed
+    goes_on : whether a job runs, or a training has stopped silently or waits for nothing that has failed
     """
 
     text: str
@@ -82,40 +92,69 @@ def look(plan: Plan, layout: Layout) -> Look:
     choices = [(arm.name, *choice) for arm in plan.arms for choice in arm.choices()]
     selections = [layout.selection(*choice) for choice in choices]
     evaluations = [layout.evaluation(*choice) for choice in choices]
-    lines = [
+    text = [
         _counted("prepared data", [layout.prepared(d.data_id) / "manifest.json" for d in plan.datasets.values()]),
         *(_summary(name, part) for name, part in trainings.items()),
         _counted("selections", selections),
         _counted("evaluations", evaluations),
         *_time_left(states, layout),
     ]
-    lines += [f"failed: {name}: {why}" for name, why in _diverged(states, layout)]
+    text += [f"failed: {name}: {why}" for name, why in _diverged(states, layout)]
+    before, between, after = _jobs(plan, layout)
+    jobs = _still_needed([*before, *between, *after], states)
     logs = [_log(state.run, layout) for state in states if state.state == "failed"]
-    logs += _failed_analysis(layout.results / "logs")
+    logs = [*_failed(before, jobs), *logs, *_failed([*between, *after], jobs)]
     for path in logs[:MOST_LOGS]:
-        lines += [f"log {path}:", *(f"  {line}" for line in _lines(path)[-TAIL_LINES:])]
+        text += [f"log {path}:", *(f"  {line}" for line in lines(path)[-TAIL_LINES:])]
     if len(logs) > MOST_LOGS:
-        lines.append(f"and {len(logs) - MOST_LOGS} more logs that end in an error, below {layout.results / 'logs'}")
+        folders = f"{layout.results / 'logs'} and {data_logs(layout)}"
+        text.append(f"and {len(logs) - MOST_LOGS} more logs that end in an error, below {folders}")
     return Look(
-        "\n".join(lines),
+        "\n".join(text),
         is_done=all(s.state == "done" for s in states) and all(p.exists() for p in (*selections, *evaluations)),
         has_failed=bool(logs),
-        goes_on=_goes_on(states),
+        goes_on=_goes_on(before, between, jobs, states) or "running" in jobs.values(),
     )
 
 
-def _goes_on(states: Sequence[State]) -> bool:
+def _jobs(plan: Plan, layout: Layout) -> tuple[list[Job], list[Job], list[Job]]:
+    """Return the jobs before all trainings, between two stages, and after all trainings."""
+    return data_jobs(plan, layout), error_set_jobs(plan, layout), list(analysis_jobs(plan, layout))
+
+
+def _still_needed(jobs: Sequence[Job], states: Sequence[State]) -> dict[str, str]:
+    """Return name -> state of the jobs that are not done and that something else waits for, or nothing comes after.
+
+    A fetch that failed long ago is no matter where the data that it was for were pulled.
+    """
+    found: dict[str, str] = {}
+    needed = {name for state in states if state.state != "done" for name in needs_of(state.run)}
+    for job in reversed(jobs):  # what needs a job comes after it
+        state = job.state()
+        if state != "done" and (job.name in needed or not job.name.startswith(BEFORE_OTHERS)):
+            found[job.name] = state
+            needed |= job.needs
+    return found
+
+
+def _failed(jobs: Sequence[Job], states: Mapping[str, str]) -> list[Path]:
+    return [job.log for job in jobs if states.get(job.name) == "failed"]
+
+
+def _goes_on(before: Sequence[Job], between: Sequence[Job], jobs: Mapping[str, str], states: Sequence[State]) -> bool:
     """Return whether a training is under way, or waits for something other than what has failed."""
-    failed = {state.run.name for state in states if state.state == "failed"}
-    for state in states:
-        if state.state in ("running", "stopped"):
-            return True
-        needs = {state.run.stage1, state.run.previous} & failed
-        if state.state == "waiting" and needs:
-            failed.add(state.run.name)  # lower T come first, and stage 1 before stage 2
-        elif state.state == "waiting":
-            return True
-    return False
+    runs = [(state.run.name, state.state, needs_of(state.run)) for state in states]
+    stuck: set[str] = set()  # has failed, or waits for what has
+    # Each after what it needs: lower T come first, and stage 1 before the error sets and stage 2.
+    for name, state, needs in (
+        *((job.name, jobs.get(job.name, "done"), job.needs) for job in before),
+        *(run for run in runs if run[0].startswith("stage1/")),
+        *((job.name, jobs.get(job.name, "done"), job.needs) for job in between),
+        *(run for run in runs if not run[0].startswith("stage1/")),
+    ):
+        if state == "failed" or (state == "waiting" and needs & stuck):
+            stuck.add(name)
+    return any(state in ("running", "stopped") or (state == "waiting" and name not in stuck) for name, state, _ in runs)
 
 
 def _states(runs: Iterable[Run], layout: Layout) -> list[State]:
@@ -128,14 +167,14 @@ def _state(run: Run, layout: Layout) -> State:
     log = _log(run, layout)
     if not log.exists():
         return State(run, "waiting")
-    lines = _lines(log)
-    if _is_error(lines):
+    said = lines(log)
+    if is_error(said):
         return State(run, "failed")
     silent = time.time() - _last_written(log, layout.predictions(run.name), layout.weights(run.name))
     if silent > SILENT_S:
         return State(run, "stopped")
-    said = TIME_LEFT.findall("\n".join(lines))
-    return State(run, "running", float(said[-1]) if said else None)
+    left = TIME_LEFT.findall("\n".join(said))
+    return State(run, "running", float(left[-1]) if left else None)
 
 
 def _last_written(log: Path, *folders: Path) -> float:
@@ -227,15 +266,3 @@ def _diverged(states: Sequence[State], layout: Layout) -> Iterator[tuple[str, st
 
 def _log(run: Run, layout: Layout) -> Path:
     return layout.results / "logs" / f"{run.name}.log"
-
-
-def _failed_analysis(logs: Path) -> list[Path]:
-    return [path for step in ANALYSIS for path in sorted((logs / step).rglob("*.log")) if _is_error(_lines(path))]
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
-
-
-def _is_error(lines: Sequence[str]) -> bool:
-    return bool(lines) and (lines[-1].startswith("bam: ") or any(line.startswith("Traceback") for line in lines))

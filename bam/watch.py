@@ -6,6 +6,9 @@ from collections.abc import Callable
 from bam.errors import RunError
 from bam.status import Look
 
+# Between two jobs, Snakemake may be busy for some seconds, and may start again what has failed.
+QUIET_S = 60.0
+
 
 def watch(look: Callable[[], Look], interval_s: float, say: Callable[[str], None]) -> None:
     """Say how far a study is every so often, under a line with the time; return when all is done.
@@ -24,10 +27,10 @@ def watch(look: Callable[[], Look], interval_s: float, say: Callable[[str], None
     Raises
     ------
     RunError
-        If something has failed, nothing else is left to do, and nothing has changed since the look before: after a
-        failure, Snakemake may be about to start a job again, or be busy with what does not depend on it.
+        If something has failed, nothing else is left to do, and nothing has changed for QUIET_S: after a failure,
+        Snakemake may be about to start a job again, or be busy with what does not depend on it.
     """
-    before = None
+    before, changed_s = None, time.monotonic()
     try:
         while True:
             now = look()
@@ -35,9 +38,10 @@ def watch(look: Callable[[], Look], interval_s: float, say: Callable[[str], None
             if now.is_done:
                 say("all trainings, selections and evaluations are there")
                 return
-            if now.has_failed and not now.goes_on and now == before:
+            if now != before:
+                before, changed_s = now, time.monotonic()
+            if now.has_failed and not now.goes_on and time.monotonic() - changed_s >= QUIET_S:
                 raise RunError("status: what is left cannot go on: see the logs above, then start the study again")
-            before = now
             time.sleep(interval_s)
     except KeyboardInterrupt:
         say("\nno longer watched; the study itself goes on")

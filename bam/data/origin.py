@@ -37,7 +37,7 @@ def check_origin(members: Members, counts: Counts, where: str) -> None:
     if counts == "generated" and not is_generated:
         raise DataError(
             f"{where}: has no {MARK}, and `counts: generated` asks for that: it is a published archive, or one that an "
-            "older `bam fixture` wrote; write it with today's, set BAM_MIRROR to that, and delete the archive's folder; "
+            "older `bam fixture` wrote; write it with today's, set BAM_MIRROR to that, delete this archive's folder, "
             "or leave `counts` out"
         )
     if is_generated and counts == "any":

@@ -335,7 +335,7 @@ def test_status_counts_what_is_there_and_names_failed_runs_and_logs(tmp_path: Pa
     why = "stage 1 stopped: the loss is inf at epoch 1, step 3 of 6"
     write_predictions(folder / "val.npz", Predictions(np.array([2]), np.zeros((1, 14)), np.array([np.nan]), failed=why))
     (folder / "record.json").write_text("{}")
-    logs = layout.results / "logs" / "select"
+    logs = layout.results / "logs" / "figure"
     logs.mkdir(parents=True)
     (logs / "good.log").write_text("a training that went well\n")
     (logs / "bad.log").write_text("".join(f"line {k}\n" for k in range(9)) + "bam: val.npz: is missing\n")
