@@ -13,7 +13,7 @@ import numpy as np
 
 from bam.errors import DataError
 from bam.files import read_json
-from bam.jobs import (
+from bam.job_logs import (
     SILENT_S,
     Job,
     analysis_jobs,
@@ -104,11 +104,7 @@ def look(plan: Plan, layout: Layout) -> Look:
     jobs = _still_needed([*before, *between, *after], states)
     logs = [_log(state.run, layout) for state in states if state.state == "failed"]
     logs = [*_failed(before, jobs), *logs, *_failed([*between, *after], jobs)]
-    for path in logs[:MOST_LOGS]:
-        text += [f"log {path}:", *(f"  {line}" for line in lines(path)[-TAIL_LINES:])]
-    if len(logs) > MOST_LOGS:
-        folders = f"{layout.results / 'logs'} and {data_logs(layout)}"
-        text.append(f"and {len(logs) - MOST_LOGS} more logs that end in an error, below {folders}")
+    text += _tails(logs, layout)
     return Look(
         "\n".join(text),
         is_done=all(s.state == "done" for s in states) and all(p.exists() for p in (*selections, *evaluations)),
@@ -135,6 +131,17 @@ def _still_needed(jobs: Sequence[Job], states: Sequence[State]) -> dict[str, str
             found[job.name] = state
             needed |= job.needs
     return found
+
+
+def _tails(logs: Sequence[Path], layout: Layout) -> list[str]:
+    """Return the ends of the first logs, and how many more there are."""
+    text: list[str] = []
+    for path in logs[:MOST_LOGS]:
+        text += [f"log {path}:", *(f"  {line}" for line in lines(path)[-TAIL_LINES:])]
+    if len(logs) > MOST_LOGS:
+        folders = f"{layout.results / 'logs'} and {data_logs(layout)}"
+        text.append(f"and {len(logs) - MOST_LOGS} more logs that end in an error, below {folders}")
+    return text
 
 
 def _failed(jobs: Sequence[Job], states: Mapping[str, str]) -> list[Path]:

@@ -60,13 +60,21 @@ def _fill(rows: Rows, parts: Mapping[str, Path], journal: Path, description: str
         for k in track(range(n_done, len(starts)), len(starts) - n_done, description):
             for name, block in next(blocks).items():
                 shape, dtype = rows.shapes[name]
-                # A block that is too short or too narrow would shift all that follows.
-                if block.shape != (min(size, len(rows) - starts[k]), *shape):
-                    raise DataError(f"{parts[name].parent}: rows from {starts[k]:,} on: {name} of shape {block.shape}")
+                _check(
+                    block,
+                    (min(size, len(rows) - starts[k]), *shape),
+                    f"{parts[name].parent}: {name}, row {starts[k]:,}",
+                )
                 files[name].write(np.ascontiguousarray(block, dtype=dtype).data)
                 files[name].flush()
                 os.fsync(files[name].fileno())
             write_text(journal, f"{size} {k + 1}\n")
+
+
+def _check(block: np.ndarray, shape: tuple[int, ...], where: str) -> None:
+    """Refuse a block that is too short or too narrow: it would shift all that follows."""
+    if block.shape != shape:
+        raise DataError(f"{where}: a block of shape {block.shape} and not {shape}")
 
 
 def _ahead(pool: ThreadPoolExecutor, rows: Rows, starts: Sequence[int], size: int) -> Iterator[dict[str, np.ndarray]]:

@@ -105,6 +105,6 @@ def test_a_block_of_another_shape_is_refused_as_it_would_shift_what_follows(tmp_
         def read(self, start, stop):
             return {name: change(block) for name, block in super().read(start, stop).items()}
 
-    with pytest.raises(DataError, match="rows from 0 on: inputs of shape"):
+    with pytest.raises(DataError, match="inputs, row 0: a block of shape"):
         write_rows(Wrong(20), tmp_path, "wrong")
     assert not (tmp_path / "inputs.npy").exists()

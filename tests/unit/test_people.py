@@ -42,6 +42,7 @@ VERBS = (
         "run",
         "plan",
         "status",
+        "cost",
         "show",
         "doctor",
         "verify",
