@@ -22,7 +22,7 @@ from tests import toy
 pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
-A_FEW_MIB = 6
+A_FEW_MIB = 16  # from run to run, libraries differ by up to 8
 MEASURE = """
 import os, subprocess, sys
 child = subprocess.Popen(sys.argv[1:])
