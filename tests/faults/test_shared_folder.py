@@ -112,7 +112,9 @@ def test_a_second_snakemake_in_one_folder_is_refused_and_harms_nothing(done, tmp
     checkout = checked_out(tmp_path / "shared")
     with started(checkout) as first:
         wait_for(checkout, ".snakemake/locks/*", first)
+        os.killpg(first.pid, signal.SIGSTOP)  # held, so that it cannot be over before the second has begun
         refused(checkout, "config/small.yaml")
+        os.killpg(first.pid, signal.SIGCONT)
         # Another study on the same data is refused while these are made, and goes ahead once they are there.
         command = ("snakemake", "--cores", "2", "--configfile", "config/other.yaml", "--", "runs")
         other = checkout.run(*command, expect=None)
