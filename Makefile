@@ -93,7 +93,7 @@ test-faults: setup  ## kills, full disks, damaged files, hostile names, 1,000 ma
 fuzz: setup  ## 10,000 made-up or damaged inputs for each reader of files from outside
 	BAM_FUZZ_INPUTS=10000 pytest -n auto tests/faults/test_fuzz.py
 
-audit: setup  ## look the locked packages up in the public list of vulnerabilities (needs pypi.org)
+audit: setup  ## look the locked packages up in the public list of vulnerabilities (needs the public package index)
 	$(BIN)/python -m venv $(VENV)/audit
 	$(VENV)/audit/bin/python -m pip install --quiet pip-audit
 	@$(BIN)/python docs/audit.py $(VENV)/audit/bin/pip-audit

@@ -34,7 +34,7 @@ def audit(pip_audit: str) -> int:
         one = skipped[0]
         print(
             f"audit: {len(skipped)} of {len(packages)} packages could not be looked up, {one['name']} among them "
-            f"({one['skip_reason']}); run it where pypi.org itself is reached"
+            f"({one['skip_reason']}); run it where the public package index itself is reached"
         )
     if not found and not skipped:
         print(f"audit: no known vulnerability in {len(packages)} packages of {LOCK}")

@@ -36,7 +36,7 @@ def script():
             2,
             [
                 "audit: 1 of 2 packages could not be looked up, b among them (not found); "
-                "run it where pypi.org itself is reached"
+                "run it where the public package index itself is reached"
             ],
         ),
         (
