@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bam.job_logs import analysis_jobs, data_jobs, error_set_jobs
 from bam.layout import Layout
 from bam.plan import Plan
-from bam.steps import figure, table
 
-OF_DATA = ("fetch", "prepare", "prepare_segments", "annotate", "pretrained")
 SUFFIX = ".benchmark.tsv"
 TOO_SHORT_S = 1.0  # Snakemake's first look at a job may find the shell before Python
 
@@ -26,32 +25,14 @@ class Jobs:
 
 def job_rows(plan: Plan, layout: Layout) -> Iterator[Jobs]:
     """Yield each step whose jobs Snakemake has run here; jobs that the plan does not have are left out."""
-    for step, wanted in _wanted(plan).items():
-        folder = (layout.data.parent if step in OF_DATA else layout.results) / "logs" / step
-        paths = [folder / f"{name}{SUFFIX}" for name in wanted]
-        found = [measured for path in paths if (measured := _measured(path)) is not None]
-        if found:
-            peaks = [mib for seconds, mib in found if mib is not None and seconds >= TOO_SHORT_S]
-            yield Jobs(step, len(found), sum(seconds for seconds, _ in found), max(peaks, default=None))
-
-
-def _wanted(plan: Plan) -> dict[str, list[str]]:
-    """Return step -> the names of its jobs in this plan, below the step's folder of logs."""
-    data = {each.data_id for each in plan.datasets.values()}
-    choices = [f"{arm.name}/{'.'.join(choice)}" for arm in plan.arms for choice in arm.choices()]
-    weights = [each.raw for each in plan.pretrained.values() if each.raw is not None]
-    return {
-        "fetch": list(dict.fromkeys([raw for each in plan.datasets.values() for raw in each.raw] + weights)),
-        "prepare": sorted(data),
-        "prepare_segments": sorted(data),
-        "annotate": list(plan.datasets),
-        "pretrained": list(plan.pretrained),
-        "error_set": [name.split("/", 1)[1] for name in plan.error_sets],
-        "select": choices,
-        "evaluate": choices,
-        "table": table.names(plan),
-        "figure": figure.names(plan),
-    }
+    found: dict[str, list[tuple[float, float | None]]] = {}
+    for job in (*data_jobs(plan, layout), *error_set_jobs(plan, layout), *analysis_jobs(plan, layout)):
+        measured = _measured(job.log.with_suffix(SUFFIX))
+        if measured is not None:
+            found.setdefault(job.name.split("/", 1)[0], []).append(measured)
+    for step, each in found.items():
+        peaks = [mib for seconds, mib in each if mib is not None and seconds >= TOO_SHORT_S]
+        yield Jobs(step, len(each), sum(seconds for seconds, _ in each), max(peaks, default=None))
 
 
 def _measured(path: Path) -> tuple[float, float | None] | None:
