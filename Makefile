@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= all
+# On all cores, tests that share a costly fixture on one of them; with the time that the longest take.
+PYTEST := pytest --numprocesses auto --dist loadgroup --durations 12
 STAMP := $(VENV)/.installed
 # The rules' `python` and the tests' tools are those of the virtual environment.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -79,19 +81,19 @@ publish: setup  ## publish finished studies (PUBLISHED="config/X.yaml ..."): DVC
 	bam publish $(PUBLISHED)
 
 test: setup  ## fast tests, workflow tests among them (under 10 minutes on 2 cores)
-	pytest -n auto -m "not slow and not cluster and not conda" --ignore tests/faults
+	$(PYTEST) -m "not slow and not cluster and not conda" --ignore tests/faults
 
 test-slow: setup  ## the tests left out of `make test`
-	pytest -m slow --ignore tests/faults --ignore tests/workflow/test_benchmarks.py
+	$(PYTEST) -m slow --ignore tests/faults --ignore tests/workflow/test_benchmarks.py
 
 test-benchmarks: setup  ## the four benchmarks on generated archives, from a local server to the report (many minutes on 2 cores)
-	pytest tests/workflow/test_benchmarks.py
+	$(PYTEST) tests/workflow/test_benchmarks.py
 
 test-faults: setup  ## kills, full disks, damaged files, hostile names, 1,000 made-up inputs a reader (about 20 minutes on 2 cores)
-	BAM_FUZZ_INPUTS=1000 pytest -n auto tests/faults
+	BAM_FUZZ_INPUTS=1000 $(PYTEST) tests/faults
 
 fuzz: setup  ## 10,000 made-up or damaged inputs for each reader of files from outside
-	BAM_FUZZ_INPUTS=10000 pytest -n auto tests/faults/test_fuzz.py
+	BAM_FUZZ_INPUTS=10000 $(PYTEST) tests/faults/test_fuzz.py
 
 audit: setup  ## look the locked packages up in the public list of vulnerabilities (needs the public package index)
 	$(BIN)/python -m venv $(VENV)/audit
@@ -120,6 +122,7 @@ format: setup  ## rewrite files in the project's format
 
 bench: setup  ## ratios of our loop, data path, layouts, jobs and a whole study to bare ones, with spread (about half an hour, idle)
 	python -m benchmarks.bench
+	python docs/copy_results.py --readme
 
 docs-results: study sweeps  ## copy tables and figures to docs/results/ and the README's table and figure from them
 	python docs/copy_results.py

@@ -11,9 +11,12 @@ import io
 import tokenize
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-# What these do is show progress and word mistakes; no result can depend on it.
-WITHOUT_EFFECT = frozenset({"bam.progress", "bam.errors"})
+from bam.kept_facts import KeptFacts
+
+# What these do is show progress, word mistakes and name runs; no result can depend on it.
+WITHOUT_EFFECT = frozenset({"bam.progress", "bam.errors", "bam.code_digest", "bam.kept_facts"})
 ROOT = Path(__file__).resolve().parent
 DATA_SUFFIXES = {".html", ".css", ".j2"}
 
@@ -30,6 +33,7 @@ def digest(roots: Sequence[str]) -> str:
     hashed = hashlib.sha256()
     for name in import_closure(roots):
         hashed.update(name.encode() + b"\0" + behaviour(_path(name)).encode() + b"\0")
+    KEPT.keep()
     return hashed.hexdigest()[:12]
 
 
@@ -51,7 +55,21 @@ def behaviour(path: Path) -> str:
 
     Other files in a module's folder that its code reads (templates) are appended whole.
     """
-    source = path.read_text(encoding="utf-8")
+    read = sorted(p for p in path.parent.iterdir() if p.suffix in DATA_SUFFIXES)
+    return str(_facts(path)["text"]) + "".join(p.read_text(encoding="utf-8") for p in read)
+
+
+@functools.cache
+def _facts(path: Path) -> dict[str, Any]:
+    return dict(KEPT.of(path.read_text(encoding="utf-8")))
+
+
+def _found(source: str) -> dict[str, Any]:
+    """Return a source's text without what changes no behaviour, and the names that it imports."""
+    return {"text": _stripped(source), "imports": _imported(source)}
+
+
+def _stripped(source: str) -> str:
     # Not splitlines(): that also splits at form feeds and the like, where Python's own rows do not end.
     lines = [line.encode() for line in source.split("\n")]
     in_string = _rows_in_strings(source)
@@ -66,9 +84,7 @@ def behaviour(path: Path) -> str:
         for line, (begins, goes_on) in zip(lines, inside, strict=True)
         if begins or line.strip()
     ]
-    text = "\n".join(texts)
-    read = [p for p in sorted(path.parent.iterdir()) if p.suffix in DATA_SUFFIXES]
-    return text + "".join(p.read_text(encoding="utf-8") for p in read)
+    return "\n".join(texts)
 
 
 def _rows_in_strings(source: str) -> set[int]:
@@ -117,12 +133,22 @@ def _path(name: str) -> Path:
 @functools.cache
 def _imports(name: str) -> tuple[str, ...]:
     """Return the `bam` modules that one module imports anywhere in its text."""
+    found = _facts(_path(name))["imports"]
+    assert "." not in found, f"{name}: relative imports are not followed; write the full name"
+    return tuple(n for n in found if n.split(".")[0] == "bam" and n != "bam" and _path(n).exists())
+
+
+def _imported(source: str) -> list[str]:
+    """Return every name that is imported, sorted; a dot stands for a relative import."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(_path(name).read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.module and node.level == 0, f"{name}: relative imports are not followed; write the full name"
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return tuple(n for n in found if n.split(".")[0] == "bam" and n != "bam" and _path(n).exists())
+            module = "." if node.module is None or node.level else node.module
+            found.add(module)
+            found.update(f"{module}.{alias.name}" for alias in node.names)
+    return sorted(found)
+
+
+KEPT = KeptFacts(_found, __file__)

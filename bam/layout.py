@@ -14,6 +14,8 @@ SPLIT_FILES = (
 # What analysis reads of prepared data: small, and published with the predictions.
 LABEL_FILES = tuple(name for name in SPLIT_FILES if not name.endswith("inputs.npy"))
 INPUT_FILES = tuple(name for name in SPLIT_FILES if name.endswith("inputs.npy"))
+# Of pairs of texts alone: which of the two each token is of.
+SEGMENT_FILES = tuple(name.replace("inputs.npy", "segments.npy") for name in INPUT_FILES)
 GROUP_FILES = ("groups.json", "train.csv", "val.csv", "test.csv", "samples.npz")
 
 

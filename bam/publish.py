@@ -17,7 +17,7 @@ from bam.export import export
 from bam.exported import SCHEMA as MODEL_SCHEMA
 from bam.files import read_json
 from bam.graph import SOURCES
-from bam.layout import INPUT_FILES, Layout
+from bam.layout import INPUT_FILES, SEGMENT_FILES, Layout
 from bam.pipeline import files_of
 from bam.plan import Plan
 from bam.prune import missing_runs, prune
@@ -123,11 +123,12 @@ def _describe(jobs: Sequence[Job]) -> None:
         named = {"data": job.data_ids, "groups": list(job.plan.datasets)}
         published.studies[job.name] = {**about, **named}
         published.data.update(dict.fromkeys(named["data"], about))
+        published.segments.update({an_id: about for an_id in named["data"] if _has(job, an_id, SEGMENT_FILES)})
         published.groups.update(dict.fromkeys(named["groups"], about))
         published.models.pop(job.name, None)
         if _is_exported(job):
             published.models[job.name] = {**about, **_model(job)}
-    for what, entries in (("data", published.data), ("groups", published.groups)):
+    for what, entries in (("data", published.data), ("data", published.segments), ("groups", published.groups)):
         for an_id in set(entries) - {an_id for study in published.studies.values() for an_id in study[what]}:
             del entries[an_id]
     write_published(published)
@@ -142,8 +143,10 @@ def _stages(job: Job) -> Iterator[str]:
     yield from (f"groups@{an_id}" for an_id in job.plan.datasets)
     for an_id in job.data_ids:
         yield f"labels@{an_id}"
-        if all((job.layout.prepared(an_id) / name).exists() for name in INPUT_FILES):
+        if _has(job, an_id, INPUT_FILES):
             yield f"{LARGE}:inputs@{an_id}"
+        if _has(job, an_id, SEGMENT_FILES):
+            yield f"{LARGE}:segments@{an_id}"
     yield from (f"{step}@{job.name}" for step in PREDICTIONS)
     if _has_weights(job):
         yield f"{LARGE}:weights@{job.name}"
@@ -187,6 +190,10 @@ def _model(job: Job) -> dict[str, Any]:
         return {}
     dataset, rule = next(iter(file.datasets)), file.keep_weights[0]
     return {"dataset": dataset, "method": MODEL_METHOD, "rule": rule, "seed": file.seeds[0]}
+
+
+def _has(job: Job, data_id: str, names: Sequence[str]) -> bool:
+    return all((job.layout.prepared(data_id) / name).exists() for name in names)
 
 
 def _has_weights(job: Job) -> bool:

@@ -66,6 +66,7 @@ def targets(published: Published, studies: Sequence[str], *, with_weights: bool,
         *(f"labels@{an_id}" for an_id in data),
         *(f"groups@{an_id}" for an_id in groups),
         *(f"{LARGE}:inputs@{an_id}" for an_id in data if with_inputs),
+        *(f"{LARGE}:segments@{an_id}" for an_id in data if with_inputs and an_id in published.segments),
         *(f"{step}@{name}" for name in studies for step in steps),
         *(f"model@{name}" for name in studies if name in published.models),
     ]

@@ -36,12 +36,14 @@ class Published:
     ----------
     studies : study -> config, remote, and the ids of its data and groups
     data : id of prepared data -> config, remote
+    segments : id of prepared pairs of texts, whose inputs have segments -> config, remote
     groups : id of groups -> config, remote
     models : study -> what `bam export` is told, and remote
     """
 
     studies: dict[str, dict[str, Any]] = field(default_factory=dict)
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
+    segments: dict[str, dict[str, Any]] = field(default_factory=dict)
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
 

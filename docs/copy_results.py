@@ -3,6 +3,7 @@
 make docs-results                        runs the digits anew; copies them and every finished study of config/
 python docs/copy_results.py cmnist ...   these studies alone
 python docs/copy_results.py --fidelity   docs/fidelity.md alone
+python docs/copy_results.py --readme     the README alone, with what `make bench` measured
 """
 
 import argparse
@@ -163,14 +164,18 @@ def _place(row: Published) -> str:
 
 
 def main() -> None:
-    """Copy, then fill README and docs/fidelity.md; with --check compare, with --fidelity fill the latter alone."""
+    """Copy, then fill README and docs/fidelity.md; with --check compare, with --fidelity or --readme one alone."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("studies", nargs="*", help="studies to copy; all that are finished if none is named")
     parser.add_argument("--check", action="store_true", help="compare results/digits with what is published")
     parser.add_argument("--fidelity", action="store_true", help="write docs/fidelity.md alone")
+    parser.add_argument("--readme", action="store_true", help="fill the README alone")
     options = parser.parse_args()
     if options.check:
         print(compare("digits"))
+        return
+    if options.readme:
+        fill_readme()
         return
     if not options.fidelity:
         for name in options.studies or (*STUDIES, *other_studies()):
@@ -187,7 +192,25 @@ def fill_readme() -> None:
     text = fill(readme.read_text(), "main table", table)
     text = fill(text, "figure", f"![Worst-group accuracy by method and selection rule]({FIGURE}.png)\n\n{caption}")
     text = fill(text, "mnist table", mnist_table())
+    text = fill(text, "bench", bench_table())
     readme.write_text(text)
+
+
+def bench_table() -> str:
+    """Return the measurements that have a target, with their spread, and the machine."""
+    with open(ROOT / "benchmarks" / "bench.csv", newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["target"]]
+    header = ("What", "Median", "Range", "Repeats", "Target", "")
+    rules = ("---", "---:", "---:", "---:", "---", "---")
+    lines = [header, rules, *(_measured(row) for row in rows)]
+    machines = ", ".join(dict.fromkeys(row["machine"] for row in rows))
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\nMachine: {machines}."
+
+
+def _measured(row: dict[str, str]) -> tuple[str, ...]:
+    unit = "" if row["unit"] == "ratio" else f" {row['unit']}"
+    median, low, high = (f"{float(row[key]):.2f}" for key in ("median", "min", "max"))
+    return (row["what"], f"{median}{unit}", f"{low} to {high}", row["n_repeats"], row["target"], row["verdict"])
 
 
 def mnist_table() -> str:

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bam import code_digest
+from bam.kept_facts import KeptFacts
 
 SOURCE = '''"""Module docstring."""
 
@@ -153,6 +154,7 @@ def test_the_digest_follows_a_change_below_the_named_module(tmp_path, monkeypatc
 
     def fresh() -> str:
         code_digest.behaviour.cache_clear()
+        code_digest._facts.cache_clear()
         code_digest._imports.cache_clear()
         return code_digest.digest(("bam.top",))
 
@@ -164,4 +166,45 @@ def test_the_digest_follows_a_change_below_the_named_module(tmp_path, monkeypatc
         assert fresh() != before
     finally:
         code_digest.behaviour.cache_clear()
+        code_digest._facts.cache_clear()
         code_digest._imports.cache_clear()
+
+
+def test_facts_are_found_once_kept_for_other_processes_and_never_taken_for_those_of_other_contents(tmp_path):
+    module = tmp_path / "finder.py"
+    module.write_text("first")
+    asked = []
+
+    def find(contents: str) -> list[str]:
+        asked.append(contents)
+        return [contents.upper()]
+
+    def fresh() -> KeptFacts:
+        return KeptFacts(find, str(module))
+
+    facts = fresh()
+    assert facts.of("a") == facts.of("a") == ["A"]
+    facts.keep()
+    assert fresh().of("a") == ["A"]
+    assert asked == ["a"]
+    assert fresh().of("b") == ["B"]
+    # Another finder, and damage to what was kept, forget it all.
+    module.write_text("second")
+    assert fresh().of("a") == ["A"]
+    module.write_text("first")
+    (kept,) = (tmp_path / "__pycache__").iterdir()
+    content = bytearray(kept.read_bytes())
+    content[-3] ^= 1
+    kept.write_bytes(content)
+    assert fresh().of("a") == ["A"]
+    assert asked == ["a", "b", "a", "a"]
+
+
+def test_facts_that_cannot_be_kept_are_found_all_the_same(tmp_path):
+    module = tmp_path / "finder.py"
+    module.write_text("first")
+    (tmp_path / "__pycache__").write_text("a file in the way")
+    facts = KeptFacts(str.upper, str(module))
+    assert facts.of("a") == "A"
+    facts.keep()
+    assert facts.of("b") == "B"

@@ -1,5 +1,6 @@
 """The documents name what exists: links, verbs, keys, files; and their example runs."""
 
+import csv
 import re
 import subprocess
 import sys
@@ -263,3 +264,13 @@ def test_every_python_block_is_python_and_imports_what_exists(name: str):
         compile(block, name, "exec")
         for line in re.findall(r"^(?:from bam|import bam)\S* import .*$|^import bam\S*$", block, re.MULTILINE):
             exec(line, {})
+
+
+def test_the_readme_quotes_the_measurements_as_they_are():
+    with open(ROOT / "benchmarks" / "bench.csv", newline="", encoding="utf-8") as file:
+        measured = [row for row in csv.DictReader(file) if row["target"]]
+    (quoted,) = re.findall(r"<!-- bench: begin -->\n(.*?)<!-- bench: end -->", text("README.md"), re.DOTALL)
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in quoted.splitlines() if line[:1] == "|"]
+    assert [line[0] for line in table[2:]] == [row["what"] for row in measured]
+    assert [line[-1] for line in table[2:]] == [row["verdict"] for row in measured]
+    assert all(line[1].startswith(f"{float(row['median']):.2f}") for line, row in zip(table[2:], measured, strict=True))

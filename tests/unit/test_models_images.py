@@ -142,7 +142,7 @@ def test_evaluation_batches_follow_from_the_bytes_of_a_row():
         )
         return evaluation_batch(inputs)
 
-    assert [size(2, 8, 8), size(3, 28, 28), size(3, 64, 32), size(3, 224, 224)] == [2048, 2048, 2048, 111]
+    assert [size(2, 8, 8), size(3, 28, 28), size(3, 64, 32), size(3, 224, 224)] == [512, 512, 512, 111]
 
 
 def test_predictions_do_not_depend_on_the_evaluation_batch(monkeypatch):
@@ -179,4 +179,4 @@ def test_a_resnet_without_weights_trains_and_its_record_says_the_evaluation_batc
         update={"model": model}
     )
     stage2(second, folder, tmp_path / "e.npz", first.model, files, "cpu")
-    assert json.loads(files.record.read_text())["evaluation_batch"] == 2048
+    assert json.loads(files.record.read_text())["evaluation_batch"] == 512

@@ -92,7 +92,7 @@ def test_evaluation_batches_of_texts_are_sized_as_embeddings():
     def size(length: int) -> int:
         return evaluation_batch(TextInputs(np.zeros((1, length), dtype=np.int32), None, 0, CPU, trim=False))
 
-    assert [size(128), size(300), size(8)] == [170, 72, 2048]
+    assert [size(128), size(300), size(8)] == [170, 72, 512]
 
 
 def minilm(folder: Path) -> dict:

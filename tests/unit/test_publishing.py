@@ -10,10 +10,10 @@ import yaml
 from bam.artifacts import Predictions, write_error_set, write_predictions
 from bam.errors import ConfigError, DataError, RunError
 from bam.graph import Graph
-from bam.layout import Layout
+from bam.layout import INPUT_FILES, SEGMENT_FILES, Layout
 from bam.plan import Plan
 from bam.prune import missing_runs, prune
-from bam.publish import Job, publish
+from bam.publish import Job, _stages, publish
 from bam.pull import targets
 from bam.store import LIMIT_BYTES, Published, needed_objects, object_path, read_published, sweep, write_published
 from tests import toy
@@ -186,6 +186,22 @@ def test_a_pull_names_each_stage_once_and_large_ones_only_if_asked():
     assert len(small) == len(set(small)) == 12
     every = targets(published, ["b"], with_weights=True, with_inputs=True)
     assert set(every) - set(small) == {"large/dvc.yaml:inputs@d", "large/dvc.yaml:weights@b"}
+
+
+def test_pairs_of_texts_are_published_and_pulled_with_their_segments(study):
+    plan, layout = study
+    job = Job("config/a.yaml", "artifacts", plan, layout)
+    first, *others = job.data_ids
+    folder = layout.prepared(first)
+    for name in (*INPUT_FILES, *SEGMENT_FILES):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    stages = set(_stages(job))
+    assert f"large/dvc.yaml:segments@{first}" in stages
+    assert not {f"large/dvc.yaml:segments@{an_id}" for an_id in others} & stages
+    published = Published(studies={plan.study.name: {"data": job.data_ids, "groups": []}}, segments={first: {}})
+    asked = targets(published, [plan.study.name], with_weights=False, with_inputs=True)
+    assert [stage for stage in asked if "segments" in stage] == [f"large/dvc.yaml:segments@{first}"]
 
 
 def test_two_configs_of_one_study_are_not_published_together(study):

@@ -5,15 +5,22 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.workflow.checkout import STUDY, Checkout, check_out
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """The small study, done. Never change it: take `copied`."""
-    checkout = check_out(tmp_path_factory.mktemp("finished"))
-    checkout.snakemake("all")
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Checkout:
+    """The small study, done, once for all of pytest-xdist's workers. Never change it: take `copied`."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "finished"
+    done = folder.with_suffix(".done")
+    with FileLock(folder.with_suffix(".lock")):
+        checkout = Checkout(folder) if done.exists() else check_out(folder)
+        if not done.exists():
+            checkout.snakemake("all")
+            done.touch()
     return checkout
 
 
