@@ -7,7 +7,18 @@ from pathlib import Path
 
 from tests.workflow.checkout import REPOSITORY, Checkout
 
-PARTS = ("docs", "README.md", "dvc.yaml", "large", ".dvc", ".dvcignore", ".gitattributes", ".gitignore", "artifacts")
+PARTS = (
+    "docs",
+    "benchmarks",
+    "README.md",
+    "dvc.yaml",
+    "large",
+    ".dvc",
+    ".dvcignore",
+    ".gitattributes",
+    ".gitignore",
+    "artifacts",
+)
 NOTHING = "data: {}\ngroups: {}\nmodels: {}\nsegments: {}\nstudies: {}\n"
 LOCKS = ("dvc.lock", "large/dvc.lock")
 ANALYSIS = {"select", "evaluate", "table", "figure", "report"}
