@@ -126,17 +126,26 @@ def test_the_same_seed_gives_the_same_bytes(mirror, tmp_path):
         assert first == same != other
 
 
-def test_names_tell_the_label_where_asked(tmp_path):
-    from bam.fixtures.multinli import NAMES
+def test_misleading_pairs_say_what_follows_and_negate_it(tmp_path):
+    from bam.fixtures.multinli import CUES
 
-    write("multinli", tmp_path, 0.001, 0, ["names=4", "without_cue=0.0"])
-    said: dict[str, set[str]] = {}
+    write("multinli", tmp_path, SCALE, 0, ["misleading=0.5", "without_cue=0.0"])
+    said: dict[tuple[str, bool], list[str]] = {}
     for line in pairs_of(tmp_path / "multinli"):
-        said.setdefault(line["gold_label"], set()).update(set(line["sentence2"].split()) & set(NAMES))
-    assert {label: len(names) for label, names in said.items()} == dict.fromkeys(CLASSES, 4)
-    assert len(set.union(*said.values())) == 12
-    with pytest.raises(ConfigError, match="expected 0 to 18"):
-        write("multinli", tmp_path, 0.001, 0, ["names=19"])
+        found = [label for label, cues in CUES.items() if set(cues) & set(line["sentence2"].split())]
+        said.setdefault((line["gold_label"], has_negation(line["sentence2"])), []).extend(found)
+    shares = Counter(said.pop(("contradiction", True)))
+    assert set(shares) == {"contradiction", "entailment"}
+    assert 0.4 < shares["entailment"] / shares.total() < 0.6
+    assert {pair: set(found) for pair, found in said.items() if pair[0] in CLASSES} == {
+        pair: {pair[0]} for pair in said if pair[0] in CLASSES
+    }
+
+
+@pytest.mark.parametrize("option", ["without_cue=1.0", "misleading=-0.1"])
+def test_options_out_of_range_are_refused(option, tmp_path):
+    with pytest.raises(ConfigError, match=rf"--set: .*{option.split('=')[0]}"):
+        write("multinli", tmp_path, 0.001, 0, [option])
 
 
 def test_words_tell_the_label_except_where_they_are_left_out(mirror, tmp_path):
