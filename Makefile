@@ -67,7 +67,7 @@ fixtures: setup  ## the four benchmarks from archives to reports on small genera
 	mkdir -p $(GENERATED) && ln -sfn $(CURDIR)/config $(GENERATED)/config
 	bam fixture waterbirds --scale 0.09 --set side=72 --set contrast=0.34 --set least=14 --set least_scored=30 --out $(GENERATED)/mirror
 	bam fixture celeba --scale 0.0025 --set layout=kaggle --set width=72 --set contrast=0.15 --set least=14 --set least_scored=24 --out $(GENERATED)/mirror
-	bam fixture multinli --scale 0.003 --set without_cue=0.0 --set misleading=0.5 --set least=6 --set least_scored=20 --out $(GENERATED)/mirror
+	bam fixture multinli --scale 0.006 --set without_cue=0.0 --set misleading=0.4 --set least=6 --set least_scored=20 --out $(GENERATED)/mirror
 	bam fixture civilcomments --scale 0.0025 --set without_cue=0.0 --set misleading=0.1 --set turns=0 \
 		--set least=20 --set least_scored=20 --out $(GENERATED)/mirror
 	for study in $(PAPER); do BAM_MIRROR=$(CURDIR)/$(GENERATED)/mirror snakemake --cores $(CORES) --quiet all \
