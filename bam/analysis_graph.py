@@ -2,8 +2,13 @@
 
 These jobs take seconds, so Snakemake may repeat them by time stamps; the digests, as params, make
 it notice what a time stamp does not show: a shrunken grid, other groups, other code.
+
+A training writes all its predictions in one go, so naming one of them is enough, and of a large grid as
+few as possible are named: Snakemake's planning takes the longer the more there are. The others are named
+where they are lost, so that they are made again.
 """
 
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,18 +37,29 @@ class AnalysisGraph:
         """Return the validation predictions and labels that a rule reads, and groups for oracles."""
         from bam.selection import RULES
 
-        paths: dict[Path, None] = {}
-        for cell in self.plan.of(arm, dataset, method):
-            prepared = self.layout.prepared(cell.run.dataset.data_id)
-            paths[self.layout.predictions(cell.run.name) / "val.npz"] = None
-            paths[prepared / "manifest.json"] = None
-            paths[prepared / "val" / "labels.npy"] = None
-            if RULES[rule].needs_stage1 and cell.stage1:
-                paths[self.layout.predictions(cell.stage1.name) / "val.npz"] = None
-            if RULES[rule].needs_groups != "none":
-                groups = self.layout.groups(cell.run.dataset.groups_id)
-                paths |= {groups / "groups.json": None, groups / "val.csv": None}
-        return [str(path) for path in paths]
+        wanted = RULES[rule]
+        of = self._validation(arm, dataset, method)
+        stage1 = self._stage1_validation(arm, dataset, method) if wanted.needs_stage1 else ()
+        groups = self._group_files(arm, dataset, method, "val") if wanted.needs_groups != "none" else ()
+        return [*of, *stage1, *groups]
+
+    @functools.cache  # noqa: B019  (one graph lives as long as the process)
+    def _validation(self, arm: str, dataset: str, method: str) -> tuple[str, ...]:
+        cells = self.plan.of(arm, dataset, method)
+        prepared = dict.fromkeys(self.layout.prepared(cell.run.dataset.data_id) for cell in cells)
+        return (
+            *dict.fromkeys(str(self.layout.predictions(cell.run.name) / "val.npz") for cell in cells),
+            *(str(folder / name) for folder in prepared for name in ("manifest.json", "val/labels.npy")),
+        )
+
+    @functools.cache  # noqa: B019
+    def _stage1_validation(self, arm: str, dataset: str, method: str) -> tuple[str, ...]:
+        names = dict.fromkeys(cell.stage1.name for cell in self.plan.of(arm, dataset, method) if cell.stage1)
+        return tuple(str(self.layout.predictions(name) / "val.npz") for name in names)
+
+    def _group_files(self, arm: str, dataset: str, method: str, split: str) -> list[str]:
+        ids = dict.fromkeys(cell.run.dataset.groups_id for cell in self.plan.of(arm, dataset, method))
+        return [str(self.layout.groups(an_id) / name) for an_id in ids for name in ("groups.json", f"{split}.csv")]
 
     def select_code(self, rule: str) -> str:
         """Return the digest of the code of `select` and of a label-only rule, which it looks up by name."""
@@ -51,13 +67,16 @@ class AnalysisGraph:
         return digest(("bam.steps.select", *by_name))
 
     def evaluate_inputs(self, arm: str, dataset: str, method: str) -> list[str]:
-        """Return the test predictions and groups from which the chosen ones are scored."""
-        paths: dict[Path, None] = {}
-        for cell in self.plan.of(arm, dataset, method):
-            groups = self.layout.groups(cell.run.dataset.groups_id)
-            paths[self.layout.predictions(cell.run.name) / "test.npz"] = None
-            paths |= {groups / "groups.json": None, groups / "test.csv": None}
-        return [str(path) for path in paths]
+        """Return the groups by which the chosen runs are scored, and test predictions that are lost."""
+        lost = dict.fromkeys(p for cell in self.plan.of(arm, dataset, method) for p in self._lost(cell.run.name))
+        return [*map(str, lost), *self._group_files(arm, dataset, method, "test")]
+
+    @functools.cache  # noqa: B019
+    def _lost(self, run: str) -> tuple[Path, ...]:
+        """Those of a training's predictions that are not there, beside others that are."""
+        files = self.layout.predicted(run)
+        missing = tuple(path for path in files if not path.exists())
+        return missing if len(missing) < len(files) else ()
 
     def covers(self, arm: str, dataset: str, method: str) -> str:
         """Return a digest of the runs and groups behind a selection: a shrunken grid, or other groups, are noticed."""
@@ -73,8 +92,23 @@ class AnalysisGraph:
         ]
 
     def table_inputs(self, name: str) -> list[str]:
-        """Return the files that a table reads, and the checksums beside evaluations."""
-        return _with_checksums(table_step.inputs(name, self.plan, self.layout))
+        """Return what a table reads, as far as it has to be named, and the checksums beside evaluations."""
+        paths = table_step.inputs(name, self.plan, self.layout)
+        selects = any(path.is_relative_to(self.layout.results / "selection") for path in paths)
+        return _with_checksums(dict.fromkeys(named for path in paths for named in self._named(path, selects=selects)))
+
+    def _named(self, path: Path, *, selects: bool) -> Iterable[Path]:
+        """Return what stands for a file; a training's val.npz for its predictions, or the selection that read it."""
+        run = self._trainings.get(path.parent)
+        if run is None:
+            return (path,)
+        lost = self._lost(run)
+        return lost if selects else (self.layout.predictions(run) / "val.npz", *lost)
+
+    @functools.cached_property
+    def _trainings(self) -> dict[Path, str]:
+        """Folder of predictions -> training."""
+        return {self.layout.predictions(run): run for run in (*self.plan.stage1, *self.plan.trainings)}
 
     def figure_inputs(self, name: str) -> list[str]:
         """Return the files that a figure reads, and the checksums beside evaluations."""

@@ -46,10 +46,14 @@ class Layout:
         """Return the folder of a run's predictions, record and timing."""
         return self.results / "predictions" / run
 
+    def predicted(self, run: str) -> list[Path]:
+        """Return the files of a training's predictions, which it writes in one go."""
+        names = ("train.npz", "val.npz", "auxiliary.npz") if run.startswith("stage1/") else ("val.npz", "test.npz")
+        return [self.predictions(run) / name for name in names]
+
     def is_predicted(self, run: str) -> bool:
         """Return whether a training's predictions and record are there; its timing and weights are no run's concern."""
-        names = ("train.npz", "val.npz", "auxiliary.npz") if run.startswith("stage1/") else ("val.npz", "test.npz")
-        return all((self.predictions(run) / name).exists() for name in (*names, "record.json"))
+        return all(path.exists() for path in (*self.predicted(run), self.predictions(run) / "record.json"))
 
     def weights(self, run: str) -> Path:
         """Return the folder of a run's weights and state."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from bam.catalogue import suggestion
 from bam.errors import ConfigError
 from bam.layout import Layout
-from bam.plan import Cell, DataSet, Plan
+from bam.plan import Cell, Plan
 from bam.published import PUBLISHED, published_for
 from bam.selection import RULES
 from bam.study import Arm
@@ -156,14 +156,15 @@ def _regret(plan: Plan, layout: Layout) -> list[Path]:
     return _main(plan, layout) if ORACLE in plan.study.file.selection else []
 
 
-def _truth(dataset: DataSet, layout: Layout, labels: str, *splits: str) -> list[Path]:
-    prepared, groups = layout.prepared(dataset.data_id), layout.groups(dataset.groups_id)
-    return [
-        prepared / "manifest.json",
-        prepared / labels / "labels.npy",
-        groups / "groups.json",
-        *(groups / f"{split}.csv" for split in splits),
-    ]
+def _truths(cells: Sequence[Cell], layout: Layout, labels: str, *splits: str) -> Iterator[Path]:
+    """Yield labels and groups of the cells' data, once for each data set: cells are many and data sets few."""
+    datasets = {cell.run.dataset.groups_id: cell.run.dataset for cell in cells}
+    for dataset in datasets.values():
+        prepared, groups = layout.prepared(dataset.data_id), layout.groups(dataset.groups_id)
+        yield prepared / "manifest.json"
+        yield prepared / labels / "labels.npy"
+        yield groups / "groups.json"
+        yield from (groups / f"{split}.csv" for split in splits)
 
 
 def _error_sets(plan: Plan, layout: Layout) -> Iterator[Path]:
@@ -175,10 +176,10 @@ def _sweep_error_sets(plan: Plan, layout: Layout) -> Iterator[Path]:
 
 
 def _stage1_on_train(cells: Sequence[Cell], layout: Layout) -> Iterator[Path]:
-    for cell in cells:
-        if cell.stage1 is not None:
-            yield layout.predictions(cell.stage1.name) / "train.npz"
-            yield from _truth(cell.run.dataset, layout, "train", "train")
+    with_stage1 = [cell for cell in cells if cell.stage1 is not None]
+    for name in dict.fromkeys(cell.stage1.name for cell in with_stage1 if cell.stage1 is not None):
+        yield layout.predictions(name) / "train.npz"
+    yield from _truths(with_stage1, layout, "train", "train")
 
 
 def _epochs(plan: Plan, layout: Layout) -> Iterator[Path]:
@@ -189,7 +190,7 @@ def _epochs(plan: Plan, layout: Layout) -> Iterator[Path]:
     for cell in main_cells(plan):
         yield layout.predictions(cell.run.name) / "val.npz"
         yield layout.predictions(cell.run.name) / "test.npz"
-        yield from _truth(cell.run.dataset, layout, "val", "val", "test")
+    yield from _truths(main_cells(plan), layout, "val", "val", "test")
 
 
 def _auxiliary(plan: Plan, layout: Layout) -> Iterator[Path]:
@@ -197,7 +198,7 @@ def _auxiliary(plan: Plan, layout: Layout) -> Iterator[Path]:
         assert cell.stage1 is not None
         yield layout.predictions(cell.stage1.name) / "auxiliary.npz"
         yield error_set(cell, layout)
-        yield from _truth(cell.run.dataset, layout, "train", "train")
+    yield from _truths(auxiliary_cells(plan), layout, "train", "train")
 
 
 def _cost(plan: Plan, layout: Layout) -> Iterator[Path]:

@@ -137,9 +137,8 @@ def test_what_reaches_a_shell_unquoted_holds_nothing_that_a_shell_reads(monkeypa
     graph = Graph(toy.study_content(), "toy.yaml")
     values = []
     for name in (*graph.plan.stage1, *graph.plan.trainings):
-        values += [name, graph.prepared(name), graph.groups_options(name)]
-        values += [graph.previous_options(name), graph.stage1_options(name)]
-    values += [graph.error_set_path(name) for name, run in graph.plan.trainings.items() if run.stage1]
+        values += [name, graph.trainings.options(name, "cpu")]
+    assert any("--error-set" in value for value in values)
     for value in values:
         assert re.fullmatch(r"[A-Za-z0-9_./ =+-]*", value), value
         assert shlex.split(value) == value.split()

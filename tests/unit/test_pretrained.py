@@ -222,17 +222,17 @@ def test_the_graph_asks_for_them_until_the_run_is_done(study, tmp_path, monkeypa
     (only,) = graph.plan.pretrained
     name = next(iter(graph.plan.stage1))
     files = [f"data/pretrained/{only}/{file}" for file in ("model.safetensors", "config.json", "pretrained.json")]
-    assert graph.pretrained(name) == files
-    assert graph.pretrained_options(name) == f"--pretrained data/pretrained/{only}"
+    assert graph.trainings.pretrained(name) == files
+    assert graph.trainings.pretrained_options(name) == f"--pretrained data/pretrained/{only}"
     assert graph.raw_for_pretrained(only) == [] and graph.pretrained_raw_options(only) == ""
     assert files[2] in graph.data_files()
-    for path in graph.stage1_files(name).all():
+    for path in graph.trainings.stage1_files(name).all():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
     graph = Graph(study, "toy.yaml")
-    assert graph.pretrained(name) == []
+    assert graph.trainings.pretrained(name) == []
     one_m = next(n for n, run in graph.plan.trainings.items() if run.spec.training.start == "stage1")
-    assert graph.pretrained(one_m) == [] and graph.pretrained_options(one_m) == ""
+    assert graph.trainings.pretrained(one_m) == [] and graph.trainings.pretrained_options(one_m) == ""
 
 
 def test_a_raw_set_of_weights_is_fetched_first():

@@ -16,6 +16,7 @@ from bam.prune import missing_runs, prune
 from bam.publish import Job, _stages, publish
 from bam.pull import targets
 from bam.store import LIMIT_BYTES, Published, needed_objects, object_path, read_published, sweep, write_published
+from bam.training_graph import TrainingGraph
 from tests import toy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,12 +82,8 @@ def test_prune_deletes_nothing_while_a_run_that_the_plan_names_is_missing(study)
 # What the graph asks for
 
 
-def graph(study) -> Graph:
-    _, layout = study
-    made = Graph(toy.study_content(), "toy.yaml")
-    made.plan, made.layout = study[0], layout
-    made.by_data_id = {data.data_id: data for data in made.plan.datasets.values()}
-    return made
+def graph(study) -> TrainingGraph:
+    return TrainingGraph(*study)
 
 
 def test_runs_without_weights_here_ask_for_nothing(study):
@@ -125,16 +122,24 @@ def test_a_higher_T_goes_on_from_a_lower_one_only_if_its_state_is_here_or_it_tra
     assert graph(study).previous(name)
 
 
+def whole(study) -> Graph:
+    made = Graph(toy.study_content(), "toy.yaml")
+    made.plan, made.layout = study
+    made.by_data_id = {data.data_id: data for data in made.plan.datasets.values()}
+    made.trainings = graph(study)
+    return made
+
+
 def test_raw_data_are_asked_for_only_where_a_run_has_to_train(study):
     plan, layout = study
     toy.write_data(plan, layout)
     data_ids = [data.data_id for data in plan.datasets.values()]
     for path in layout.data.rglob("inputs.npy"):
         path.unlink()
-    assert [graph(study).raw_for_prepare(an_id) for an_id in data_ids] == [[], []]
+    assert [whole(study).raw_for_prepare(an_id) for an_id in data_ids] == [[], []]
     run = next(iter(plan.trainings.values()))
     shutil.rmtree(layout.predictions(run.name))
-    asked = {an_id for an_id in data_ids if graph(study).raw_for_prepare(an_id)}
+    asked = {an_id for an_id in data_ids if whole(study).raw_for_prepare(an_id)}
     assert asked == {run.dataset.data_id}
 
 

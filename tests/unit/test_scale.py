@@ -27,11 +27,9 @@ def ask_everything(n_settings: int) -> tuple[Graph, AnalysisGraph]:
     graph = Graph(content(n_settings), "study")
     analysis = AnalysisGraph(graph.plan, graph.layout)
     for name in (*graph.plan.stage1, *graph.plan.trainings):
-        for ask in (graph.manifest, graph.previous, graph.previous_options, graph.spec, graph.prepared):
-            ask(name)
-    for name in graph.plan.trainings:
-        graph.stage1_weights(name)
-        graph.train_groups(name)
+        graph.trainings.inputs(name)
+        graph.trainings.spec(name)
+        graph.trainings.options(name, "cpu")
     for arm in graph.plan.arms:
         for choice in arm.choices():
             analysis.select_inputs(arm.name, *choice)
@@ -64,7 +62,7 @@ def test_no_command_grows_with_the_grid():
         graph, analysis = ask_everything(n_settings)
         parts = [graph.study.json()]
         parts += [analysis.part(arm.name, *choice) for arm in graph.plan.arms for choice in arm.choices()]
-        parts += [graph.spec(name) for name in (*graph.plan.stage1, *graph.plan.trainings)]
+        parts += [graph.trainings.spec(name) for name in (*graph.plan.stage1, *graph.plan.trainings)]
         lengths[n_settings] = max(len(part.encode()) for part in parts)
     # Only the config's own lists are longer: a few bytes for each value, none for each run.
     assert lengths[100] - lengths[25] < 75 * 20
