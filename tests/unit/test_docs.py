@@ -20,9 +20,12 @@ from bam.recipe import AdamW, Sgd
 from bam.selection import RULES
 from bam.study_file import Analysis, StudyFile
 from bam.tables.catalogue import TABLES
+from bam.yaml_files import read_layers
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "config" / "README.md", *(ROOT / "docs").glob("*.md")]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "config" / "README.md"]
+RESULTS = ROOT / "docs" / "results"
+DOCUMENTS += [*(ROOT / "docs").glob("*.md"), RESULTS / "README.md"]
 VERBS = set(get_command(app).commands)  # type: ignore[attr-defined]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
@@ -64,6 +67,16 @@ def test_every_relative_link_points_to_a_file_that_is_there(path: Path):
         there = (path.parent / target).resolve() if target else path
         assert there.exists(), f"{path.name}: {link}"
         assert not anchor or anchor in anchors(there), f"{path.name}: {link}"
+
+
+def test_every_published_study_stands_in_the_list_with_its_command_and_seeds():
+    rows = dict(re.findall(r"^\| \[(\w+)\]\(\S+\) \| (.*)$", text("docs/results/README.md"), re.MULTILINE))
+    assert rows.keys() == {path.name for path in RESULTS.iterdir() if path.is_dir()}
+    for name, row in rows.items():
+        command, seeds, _ = row.split(" | ")
+        made = {"make study": "digits", "make sweeps": "digits_sweeps"}.get(command.strip("`"), command)
+        assert made in (name, f"`snakemake --cores all --configfile config/{name}.yaml`")
+        assert int(seeds) == len(read_layers(ROOT / "config" / f"{name}.yaml")["seeds"])
 
 
 @ids
