@@ -135,7 +135,7 @@ schema: setup  ## write config/schema.json for editors
 
 lock: setup  ## resolve requirements.lock anew (add ARGS=--upgrade to move versions)
 	$(BIN)/python -m pip install --quiet uv
-	uv pip compile pyproject.toml --extra cluster --extra onnx --extra s3 --group dev --universal --python-version 3.11 --fork-strategy fewest \
+	uv pip compile pyproject.toml --extra cluster --extra onnx --extra s3 --extra ssh --group dev --universal --python-version 3.11 --fork-strategy fewest \
 		--no-header --no-annotate --quiet $(ARGS) --output-file requirements.lock
 	sed -i -E '/^(nvidia-|cuda-|triton)/d' requirements.lock
 	sed -i '1i # Exact versions for every supported Python, made by `make lock`. The CUDA packages of torch are left to torch\n# itself, which pins them exactly: its CPU build needs none.' requirements.lock

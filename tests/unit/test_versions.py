@@ -45,6 +45,7 @@ def test_the_conda_environment_has_the_locked_versions_of_every_dependency_of_a_
         *project["dependencies"],
         *project["optional-dependencies"]["cluster"],
         *project["optional-dependencies"]["s3"],
+        *project["optional-dependencies"]["ssh"],
     ]
     # With `--logger bam`, which the Makefile's verbs use.
     wanted.append("snakemake-logger-plugin-rich")

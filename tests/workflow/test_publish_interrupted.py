@@ -1,10 +1,12 @@
-"""Publishing killed at every step, carried to the end afterwards; old commits; a user's remote on an S3 server."""
+"""Publishing killed at every step, carried to the end afterwards; old commits; a user's remote on S3 and SSH."""
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,8 +101,8 @@ def test_an_old_commit_brings_its_results_back(finished, tmp_path, study):
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An S3 server on this machine, with an empty bucket `study`; the fixture is its address."""
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """An S3 server on this machine, with an empty bucket `study`; the fixture is how DVC is told of it."""
     import boto3
     from moto.server import ThreadedMotoServer
 
@@ -112,17 +114,49 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     host, port = server.get_host_and_port()
     address = f"http://{host}:{port}"
     boto3.client("s3", endpoint_url=address).create_bucket(Bucket="study")
-    yield address
+    yield {"url": "s3://study/bam", "endpointurl": address}
     server.stop()
 
 
-def test_weights_and_inputs_go_to_a_user_s_s3_store_and_come_back(unpublished, s3, tmp_path):
+@pytest.fixture
+def ssh(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """An SSH server on this machine that asks for a password; the fixture is how DVC is told of it."""
+    import asyncssh
+
+    class Server(asyncssh.SSHServer):
+        def begin_auth(self, username: str) -> bool:
+            return True
+
+        def password_auth_supported(self) -> bool:
+            return True
+
+        def validate_password(self, username: str, password: str) -> bool:
+            return (username, password) == ("me", "secret")
+
+    async def listen() -> asyncssh.SSHAcceptor:
+        keys = [asyncssh.generate_private_key("ssh-ed25519")]
+        return await asyncssh.create_server(Server, "127.0.0.1", 0, server_host_keys=keys, sftp_factory=True)
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server = asyncio.run_coroutine_threadsafe(listen(), loop).result()
+    yield {"url": f"ssh://me@127.0.0.1:{server.get_port()}{tmp_path}/served", "password": "secret"}
+    loop.call_soon_threadsafe(server.close)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.mark.parametrize("protocol", ["s3", "ssh"])
+def test_weights_and_inputs_go_to_a_user_s_store_and_come_back(unpublished, protocol, request, tmp_path):
+    store = request.getfixturevalue(protocol)
     shutil.copytree(unpublished.folder, tmp_path / "mine", symlinks=True)
     mine = Checkout(tmp_path / "mine")
 
     def name_the_store(checkout: Checkout) -> None:
-        checkout.run("dvc", "remote", "modify", "--local", "store", "url", "s3://study/bam")
-        checkout.run("dvc", "remote", "modify", "--local", "store", "endpointurl", s3)
+        for option, value in store.items():
+            checkout.run("dvc", "remote", "modify", "--local", "store", option, value)
 
     name_the_store(mine)
     publish(mine)
