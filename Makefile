@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= all
-# On all cores, tests that share a costly fixture on one of them; with the time that the longest take.
-PYTEST := pytest --numprocesses auto --dist loadgroup --durations 12
+# On all cores, with the time that the longest tests take; those of one file share costly fixtures, so they stay together.
+PYTEST := pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --durations 12
 STAMP := $(VENV)/.installed
 # The rules' `python` and the tests' tools are those of the virtual environment.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -87,13 +87,13 @@ test-slow: setup  ## the tests left out of `make test`
 	$(PYTEST) -m slow --ignore tests/faults --ignore tests/workflow/test_benchmarks.py
 
 test-benchmarks: setup  ## the four benchmarks on generated archives, from a local server to the report (many minutes on 2 cores)
-	$(PYTEST) tests/workflow/test_benchmarks.py
+	pytest --durations 12 tests/workflow/test_benchmarks.py
 
 test-faults: setup  ## kills, full disks, damaged files, hostile names, 1,000 made-up inputs a reader (about 20 minutes on 2 cores)
-	BAM_FUZZ_INPUTS=1000 $(PYTEST) tests/faults
+	BAM_FUZZ_INPUTS=1000 $(PYTEST) --dist load tests/faults
 
 fuzz: setup  ## 10,000 made-up or damaged inputs for each reader of files from outside
-	BAM_FUZZ_INPUTS=10000 $(PYTEST) tests/faults/test_fuzz.py
+	BAM_FUZZ_INPUTS=10000 $(PYTEST) --dist load tests/faults/test_fuzz.py
 
 audit: setup  ## look the locked packages up in the public list of vulnerabilities (needs the public package index)
 	$(BIN)/python -m venv $(VENV)/audit

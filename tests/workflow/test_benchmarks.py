@@ -5,13 +5,11 @@ import json
 import re
 import shlex
 import statistics
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from _pytest.mark import ParameterSet
 
 from bam import catalogue, fixture
 from bam.data.examples import SPLITS
@@ -56,11 +54,6 @@ def archive_options(name: str) -> tuple[float, list[str]]:
     return scale, [words[k + 1] for k, word in enumerate(words) if word == "--set"]
 
 
-def of(names: Iterable[str]) -> list[ParameterSet]:
-    """Return the fixture's parameters for benchmarks, each of which one of pytest-xdist's workers does whole."""
-    return [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names]
-
-
 def rows(path: Path) -> list[dict[str, str]]:
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
@@ -75,7 +68,7 @@ def schemes(checkout: Checkout) -> list[dict]:
     return [json.loads(path.read_text()) for path in checkout.folder.glob("data/groups/*/groups.json")]
 
 
-@pytest.fixture(scope="module", params=of(LEAST))
+@pytest.fixture(scope="module", params=list(LEAST))
 def finished_benchmark(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Checkout]:
     """A benchmark's study, done by Snakemake; its archives came from a web server."""
     name, folder = request.param, tmp_path_factory.mktemp(request.param)
@@ -153,7 +146,7 @@ def test_a_tiny_network_without_pretrained_weights_does_too(finished_benchmark: 
     assert json.loads(record.read_text())["spec"]["model"]["name"] == TINY[name]["name"]
 
 
-@pytest.mark.parametrize("finished_benchmark", of(["multinli"]), indirect=True)
+@pytest.mark.parametrize("finished_benchmark", ["multinli"], indirect=True)
 def test_three_classes_go_through_the_squared_loss_and_class_difference(finished_benchmark: tuple[str, Checkout]):
     _, checkout = finished_benchmark
     records = [json.loads(path.read_text()) for path in checkout.results.glob("predictions/stage1/bam-*/record.json")]
@@ -163,7 +156,7 @@ def test_three_classes_go_through_the_squared_loss_and_class_difference(finished
     assert len({row["group"] for row in rows(checkout.results / "tables" / "groups.csv")}) == 6
 
 
-@pytest.mark.parametrize("finished_benchmark", of(["civilcomments"]), indirect=True)
+@pytest.mark.parametrize("finished_benchmark", ["civilcomments"], indirect=True)
 def test_comments_have_both_kinds_of_groups_over_the_same_trainings(finished_benchmark: tuple[str, Checkout]):
     _, checkout = finished_benchmark
     assert {row["dataset"] for row in rows(checkout.results / "tables" / "main.csv")} == {

@@ -20,8 +20,6 @@ from tests.workflow.publishing import (
     shuffle_time_stamps,
 )
 
-pytestmark = pytest.mark.xdist_group("published")  # which takes two minutes to make
-
 
 @pytest.fixture(scope="session")
 def published(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
