@@ -148,25 +148,34 @@ def ssh(tmp_path: Path) -> Iterator[dict[str, str]]:
     loop.close()
 
 
-@pytest.mark.parametrize("protocol", ["s3", "ssh"])
-def test_weights_and_inputs_go_to_a_user_s_store_and_come_back(unpublished, protocol, request, tmp_path):
-    store = request.getfixturevalue(protocol)
+def name_the_store(checkout: Checkout, options: dict[str, str]) -> None:
+    for option, value in options.items():
+        checkout.run("dvc", "remote", "modify", "--local", "store", option, value)
+
+
+def test_weights_and_inputs_go_to_a_user_s_store_and_come_back(unpublished, s3, ssh, tmp_path):
     shutil.copytree(unpublished.folder, tmp_path / "mine", symlinks=True)
     mine = Checkout(tmp_path / "mine")
-
-    def name_the_store(checkout: Checkout) -> None:
-        for option, value in store.items():
-            checkout.run("dvc", "remote", "modify", "--local", "store", option, value)
-
-    name_the_store(mine)
+    name_the_store(mine, s3)
     publish(mine)
     pulled = clone(mine, tmp_path / "clone")
-    name_the_store(pulled)
+    name_the_store(pulled, s3)
     said = pulled.bam("pull", "--weights", "--inputs").stdout
     assert said == "small: 12 of 12 runs are there and match code, config, data and their records\n"
+    assert list(mine.results.glob("weights/*/*/*.safetensors"))
     for path in mine.results.glob("weights/*/*/*.safetensors"):
         assert (pulled.results / path.relative_to(mine.results)).read_bytes() == path.read_bytes()
     study_config = pulled.folder / "config" / "small.yaml"
     study_config.write_text(study_config.read_text().replace("upweight_factor: 5", "upweight_factor: 7"))
     assert pulled.trainings() == {"stage2": 4}
     assert "prepare" not in pulled.planned()
+
+    mine.run("dvc", "remote", "modify", "--local", "--unset", "store", "endpointurl")
+    name_the_store(mine, ssh)
+    mine.run("dvc", "push", "large/dvc.yaml")
+    elsewhere = clone(mine, tmp_path / "elsewhere")
+    name_the_store(elsewhere, ssh)
+    elsewhere.run("dvc", "pull", "large/dvc.yaml")
+    kept = [*mine.results.glob("weights/*/*/*.safetensors"), *mine.folder.glob("data/prepared/*/*/inputs.npy")]
+    for path in kept:
+        assert (elsewhere.folder / path.relative_to(mine.folder)).read_bytes() == path.read_bytes()

@@ -4,6 +4,8 @@ import os
 import random
 import re
 import shutil
+import sys
+from pathlib import Path
 
 ANALYSIS = {"select", "evaluate", "table", "figure", "report"}
 
@@ -198,3 +200,11 @@ def test_a_key_written_twice_is_refused_by_snakemake_too(copied):
     path.write_text(path.read_text() + "threads: 1\nthreads: 2\n")
     done = copied.snakemake("all", expect=1)
     assert "key 'threads' stands twice" in done.stdout + done.stderr
+
+
+def test_the_snakefile_takes_the_code_beside_it_and_not_an_installed_one(copied):
+    copied.edit("bam/graph.py", '"""What the rules', 'raise ImportError("the code beside it")\n"""What the rules')
+    snakemake = Path(sys.executable).with_name("snakemake")  # unlike `python -m`, it does not look in this folder
+    command = ("env", "PYTHONPATH=", str(snakemake), "-n", "--configfile", "config/small.yaml", "--", "all")
+    done = copied.run(*command, expect=1)
+    assert "the code beside it" in done.stdout + done.stderr
