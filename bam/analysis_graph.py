@@ -9,7 +9,7 @@ where they are lost, so that they are made again.
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from bam import catalogue
@@ -66,17 +66,19 @@ class AnalysisGraph:
         by_name = [catalogue.module_name("rule", rule)] if rule in catalogue.names("rule") else []
         return digest(("bam.steps.select", *by_name))
 
-    def evaluate_inputs(self, arm: str, dataset: str, method: str) -> list[str]:
-        """Return the groups by which the chosen runs are scored, and test predictions that are lost."""
-        lost = dict.fromkeys(p for cell in self.plan.of(arm, dataset, method) for p in self._lost(cell.run.name))
-        return [*map(str, lost), *self._group_files(arm, dataset, method, "test")]
+    def evaluate_inputs(self, arm: str, dataset: str, method: str, rule: str) -> list[str]:
+        """Return the groups by which the chosen runs are scored, and those test predictions that are to be made."""
+        is_selected = self.layout.selection(arm, dataset, method, rule).exists()
+        runs = dict.fromkeys(cell.run.name for cell in self.plan.of(arm, dataset, method))
+        paths = (self.layout.predictions(run) / "test.npz" for run in runs if is_selected or self._is_there(run))
+        return [
+            *(str(path) for path in paths if not path.exists()),
+            *self._group_files(arm, dataset, method, "test"),
+        ]
 
     @functools.cache  # noqa: B019
-    def _lost(self, run: str) -> tuple[Path, ...]:
-        """Those of a training's predictions that are not there, beside others that are."""
-        files = self.layout.predicted(run)
-        missing = tuple(path for path in files if not path.exists())
-        return missing if len(missing) < len(files) else ()
+    def _is_there(self, run: str) -> bool:
+        return (self.layout.predictions(run) / "val.npz").exists()
 
     def covers(self, arm: str, dataset: str, method: str) -> str:
         """Return a digest of the runs and groups behind a selection: a shrunken grid, or other groups, are noticed."""
@@ -94,16 +96,29 @@ class AnalysisGraph:
     def table_inputs(self, name: str) -> list[str]:
         """Return what a table reads, as far as it has to be named, and the checksums beside evaluations."""
         paths = table_step.inputs(name, self.plan, self.layout)
-        selects = any(path.is_relative_to(self.layout.results / "selection") for path in paths)
-        return _with_checksums(dict.fromkeys(named for path in paths for named in self._named(path, selects=selects)))
+        behind = self._behind(paths)
+        return _with_checksums(dict.fromkeys(named for path in paths for named in self._named(path, behind)))
 
-    def _named(self, path: Path, *, selects: bool) -> Iterable[Path]:
-        """Return what stands for a file; a training's val.npz for its predictions, or the selection that read it."""
+    def _behind(self, paths: Iterable[Path]) -> set[str]:
+        """Return the trainings that need not be named because a selection among the paths has read them, or will."""
+        found = set()
+        for path in paths:
+            runs = [cell.run.name for cell in self.plan.of(*self._selections.get(path, ("", "", "")))]
+            found |= {run for run in runs if self._is_there(run)} if path.exists() else set(runs)
+        return found
+
+    def _named(self, path: Path, behind: Container[str]) -> Iterable[Path]:
+        """Return what stands for a file: for a training's predictions its val.npz, and themselves if they are lost."""
         run = self._trainings.get(path.parent)
-        if run is None:
+        if run is None or (self._is_there(run) and not path.exists()):
             return (path,)
-        lost = self._lost(run)
-        return lost if selects else (self.layout.predictions(run) / "val.npz", *lost)
+        return () if run in behind else (self.layout.predictions(run) / "val.npz",)
+
+    @functools.cached_property
+    def _selections(self) -> dict[Path, tuple[str, str, str]]:
+        """File of a selection -> arm, data set and method."""
+        choices = ((arm.name, *choice) for arm in self.plan.arms for choice in arm.choices())
+        return {self.layout.selection(*choice): choice[:3] for choice in choices}
 
     @functools.cached_property
     def _trainings(self) -> dict[Path, str]:

@@ -6,13 +6,14 @@ A fact is found again by the SHA-256 of the contents it is about, never by a nam
 import hashlib
 import importlib.util
 import json
-import tempfile
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-MOST = 2000  # facts kept of sources that are no more
+MOST = 500  # facts kept; those not asked for in longest go first
+FORMAT = b"1"  # of the file
 
 
 class KeptFacts:
@@ -21,7 +22,7 @@ class KeptFacts:
     Parameters
     ----------
     find
-        Contents -> something that JSON holds. A change of the file that defines it forgets all that was kept.
+        Contents -> something that JSON holds. After a change of the file that defines it all is found anew.
     module
         That file.
     """
@@ -30,8 +31,9 @@ class KeptFacts:
         self._find = find
         own = Path(importlib.util.cache_from_source(module))  # names the version of Python too
         self._path = own.with_suffix(".json")
-        self._salt = hashlib.sha256(Path(module).read_bytes()).hexdigest()
+        self._salt = hashlib.sha256(FORMAT + Path(module).read_bytes()).hexdigest()
         self._facts: dict[str, Any] | None = None
+        self._asked: dict[str, Any] = {}
         self._is_new = False
 
     def of(self, contents: str) -> Any:
@@ -42,27 +44,32 @@ class KeptFacts:
         if key not in self._facts:
             self._facts[key] = self._find(contents)
             self._is_new = True
+        self._asked[key] = self._facts[key]
         return self._facts[key]
 
     def keep(self) -> None:
         """Write what was found since the last time; a folder that cannot be written is no mistake."""
         if not self._is_new or self._facts is None:
             return
-        newest = dict(list((self._read() | self._facts).items())[-MOST:])
-        text = json.dumps(newest)
-        with suppress(OSError):
+        others = {key: fact for key, fact in (self._read() | self._facts).items() if key not in self._asked}
+        text = json.dumps(dict([*others.items(), *self._asked.items()][-MOST:]))
+        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        try:
             self._path.parent.mkdir(exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=self._path.parent, delete=False, encoding="utf-8") as file:
-                file.write(f"{_checksum(text)}\n{text}")
-            Path(file.name).replace(self._path)
+            temporary.write_text(f"{_checksum(text)}\n{text}", encoding="utf-8")
+            temporary.replace(self._path)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
         self._is_new = False
 
     def _read(self) -> dict[str, Any]:
         """Return what was kept; nothing if it is not there or damaged."""
         with suppress(OSError, ValueError):
             checksum, _, text = self._path.read_text(encoding="utf-8").partition("\n")
-            if _checksum(text) == checksum:
-                return dict(json.loads(text))
+            facts = json.loads(text) if _checksum(text) == checksum else {}
+            if isinstance(facts, dict):
+                return facts
         return {}
 
 

@@ -11,7 +11,7 @@ from bam.catalogue import suggestion
 from bam.data.prepared import open_labels, read_manifest
 from bam.errors import ConfigError
 from bam.evidence import Evidence, GroupEvidence, part_of
-from bam.files import write_json
+from bam.files import sha256_file, write_json
 from bam.groups import read_scheme, read_split
 from bam.layout import Layout
 from bam.needs import needs_groups
@@ -72,7 +72,14 @@ def select(
         by_setting.setdefault(id(cell.setting), []).append(candidate)
     choice = choose(rule, list(by_setting.values()), scope)
     varied = [dict(candidates[0].setting) for candidates in by_setting.values()]
-    write_json(out, _content(cells[0], rule_name, scope, choice, varied))
+    content = _content(cells[0], rule_name, scope, choice, varied)
+    write_json(out, {**content, "records": [_record(layout, scored.candidate.run) for scored in choice.chosen]})
+
+
+def _record(layout: Layout, run: str) -> str | None:
+    """Return the SHA-256 of a run's record: made again elsewhere, it may be chosen alike and test otherwise."""
+    path = layout.predictions(run) / "record.json"
+    return sha256_file(path) if path.exists() else None
 
 
 def _content(cell: Cell, rule: str, scope: Scope, choice: Choice, varied: list[dict[str, object]]) -> dict[str, Any]:

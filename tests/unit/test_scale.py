@@ -33,7 +33,7 @@ def ask_everything(n_settings: int) -> tuple[Graph, AnalysisGraph]:
     for arm in graph.plan.arms:
         for choice in arm.choices():
             analysis.select_inputs(arm.name, *choice)
-            analysis.evaluate_inputs(arm.name, *choice[:2])
+            analysis.evaluate_inputs(arm.name, *choice)
             analysis.covers(arm.name, *choice[:2])
     for name in table_step.names(graph.plan):
         analysis.table_inputs(name)

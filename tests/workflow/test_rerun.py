@@ -208,3 +208,23 @@ def test_the_snakefile_takes_the_code_beside_it_and_not_an_installed_one(copied)
     command = ("env", "PYTHONPATH=", str(snakemake), "-n", "--configfile", "config/small.yaml", "--", "all")
     done = copied.run(*command, expect=1)
     assert "the code beside it" in done.stdout + done.stderr
+
+
+def test_a_lost_run_is_made_again_for_the_tables_though_its_selections_are_there(copied):
+    shutil.rmtree(next(copied.results.glob("predictions/train/erm-*")))
+    shutil.rmtree(copied.results / "evaluation")
+    for table in copied.results.glob("tables/*"):
+        if table.stem != "cost":
+            table.unlink()
+    assert copied.trainings("tables") == {"train": 1}
+
+
+def test_another_run_of_the_same_id_has_its_evaluation_made_again_though_the_choice_is_the_same(copied):
+    record = next(copied.results.glob("predictions/train/erm-*")) / "record.json"
+    chosen = copied.results / "selection" / "main" / "colored_digits.erm.class_difference.json"
+    before = chosen.read_text()
+    record.write_text(record.read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    chosen.unlink()
+    copied.snakemake(str(chosen.relative_to(copied.folder)))
+    assert chosen.read_text() != before
+    assert copied.planned("tables")["evaluate"] >= 1

@@ -24,7 +24,7 @@ rule select:
 
 rule evaluate:
     input:
-        lambda w: analysis.evaluate_inputs(w.arm, w.dataset, w.method),
+        lambda w: analysis.evaluate_inputs(w.arm, w.dataset, w.method, w.rule),
         selection=f"{RESULTS}/selection/{{arm}}/{{dataset}}.{{method}}.{{rule}}.json",
     output:
         csv=f"{RESULTS}/evaluation/{{arm}}/{{dataset}}.{{method}}.{{rule}}.csv",
