@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from bam.files import read_json, write_json
+
 ANALYSIS = {"select", "evaluate", "table", "figure", "report"}
 
 
@@ -223,7 +225,7 @@ def test_another_run_of_the_same_id_has_its_evaluation_made_again_though_the_cho
     record = next(copied.results.glob("predictions/train/erm-*")) / "record.json"
     chosen = copied.results / "selection" / "main" / "colored_digits.erm.class_difference.json"
     before = chosen.read_text()
-    record.write_text(record.read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    write_json(record, {**read_json(record), "device": "cuda"})
     chosen.unlink()
     copied.snakemake(str(chosen.relative_to(copied.folder)))
     assert chosen.read_text() != before
