@@ -63,7 +63,7 @@ quick: setup  ## a small variant of each study on digits and MNIST, to see that 
 	for study in $(MNIST) dominoes_100 cmnist_star digits $(ANALYSES); do \
 		snakemake --cores $(CORES) --quiet all --configfile config/quick/$$study.yaml || exit 1; done
 
-fixtures: setup  ## the four benchmarks from archives to reports on small generated archives (under 15 minutes on 2 cores)
+fixtures: setup  ## the four benchmarks from archives to reports on small generated archives (some 20 minutes on 2 cores)
 	mkdir -p $(GENERATED) && ln -sfn $(CURDIR)/config $(GENERATED)/config
 	bam fixture waterbirds --scale 0.09 --set side=72 --set contrast=0.34 --set least=14 --set least_scored=30 --out $(GENERATED)/mirror
 	bam fixture celeba --scale 0.0025 --set layout=kaggle --set width=72 --set contrast=0.15 --set least=14 --set least_scored=24 --out $(GENERATED)/mirror
