@@ -84,6 +84,19 @@ def test_lambda_zero_with_cross_entropy_is_erm_bit_for_bit(tmp_path, seed, n_epo
     assert not load_tensors(files.state)["auxiliary"].any()
 
 
+@pytest.mark.parametrize(("n_epochs", "is_same"), [(1, True), (2, False)])
+def test_lambda_changes_no_network_before_the_second_epoch(tmp_path, n_epochs, is_same):
+    """Each auxiliary variable is 0 when its example is seen for the first time."""
+    folder = toy.write_toy(tmp_path / "prepared")
+    models = []
+    for coefficient in (0.0, 5.0):
+        files = Stage1Files.below(tmp_path / f"p{coefficient}", tmp_path / f"w{coefficient}")
+        settings = toy.auxiliary(coefficient, epochs=n_epochs, optimizer=toy.sgd(0.05, 0.9, 0.01))
+        stage1(toy.spec("stage1", settings), folder, files, None, "cpu")
+        models.append(files.model.read_bytes())
+    assert (models[0] == models[1]) is is_same
+
+
 @pytest.mark.parametrize("seed", [0, 3])
 def test_mu_one_with_restart_is_erm_bit_for_bit(tmp_path, seed):
     folder = toy.write_toy(tmp_path / "prepared")
