@@ -59,7 +59,7 @@ controlled: setup  ## Controlled-Waterbirds on a GPU, beside the follow-up repor
 	for study in $(CONTROLLED); do snakemake --cores $(CORES) --logger bam \
 		--configfile config/$$study.yaml --config device=$(DEVICE) runs_per_gpu=$(RUNS_PER_GPU) || exit 1; done
 
-quick: setup  ## a small variant of each study on digits and MNIST, to see that all of them run (under 10 minutes on 2 cores)
+quick: setup  ## a small variant of each study on digits and MNIST, to see that all of them run (8 to 12 minutes on 2 cores)
 	for study in $(MNIST) dominoes_100 cmnist_star digits $(ANALYSES); do \
 		snakemake --cores $(CORES) --quiet all --configfile config/quick/$$study.yaml || exit 1; done
 
