@@ -13,6 +13,8 @@ export PYTHONPATH := $(CURDIR)
 
 MNIST := cmnist spuco_mnist dominoes
 ANALYSES := cmnist_grid cmnist_stage1 cmnist_class_difference cmnist_rules cmnist_imbalance cmnist_size
+# Studies whose quick variants stand for the settings in config/variants.
+VARIANTS := dominoes_100 cmnist_star
 PAPER := waterbirds celeba multinli civilcomments
 CONTROLLED := controlled_waterbirds controlled_waterbirds_groups controlled_waterbirds_classes
 # A folder of its own, so that no generated archive is ever taken for the real one in data/raw.
@@ -64,7 +66,7 @@ quick: setup  ## a small variant of the main table's studies and of every analys
 		snakemake --cores $(CORES) --quiet all --configfile config/quick/$$study.yaml || exit 1; done
 
 quick-variants: setup  ## a small variant of two more: groups that training lacks, and CMNIST* (two minutes)
-	for study in dominoes_100 cmnist_star; do \
+	for study in $(VARIANTS); do \
 		snakemake --cores $(CORES) --quiet all --configfile config/quick/$$study.yaml || exit 1; done
 
 fixtures: setup  ## the four benchmarks from archives to reports on small generated archives (some 20 minutes on 2 cores)
