@@ -90,6 +90,8 @@ class ZipMembers:
         self._infos: dict[str, zipfile.ZipInfo] = {}
         self._archive = zipfile.ZipFile(path)
         for info in self._archive.infolist():
+            if not info.filename:  # a name is cut at its first NUL, and zipfile takes its last letter
+                raise RefusedError("is not trusted: it has a member without a name")
             if info.is_dir():
                 checked(info.filename)
                 continue

@@ -160,6 +160,14 @@ def test_a_zip_member_that_is_longer_than_listed_is_not_read_on(tmp_path):
         members.read("a.jpg")
 
 
+def test_a_zip_member_whose_name_begins_with_a_nul_is_refused(tmp_path):
+    contents = bytearray(zip_of({"a.jpg": b"a"}))
+    contents[contents.rindex(b"PK\x01\x02") + 46] = 0  # the index's copy of the name
+    (tmp_path / "a.zip").write_bytes(contents)
+    with pytest.raises(DataError, match=r"a\.zip: is not trusted: it has a member without a name; run `bam fetch`"):
+        open_members(tmp_path / "a.zip")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_too_many_members_are_refused(tmp_path, monkeypatch, kind):
     members = {**MEMBERS, **{f"set/{k}": b"" for k in range(8)}}
