@@ -95,7 +95,7 @@ test-slow: setup  ## the tests left out of `make test`
 test-benchmarks: setup  ## the four benchmarks on generated archives, from a local server to the report (many minutes on 2 cores)
 	pytest --durations 12 tests/workflow/test_benchmarks.py
 
-test-faults: setup  ## kills, full disks, damaged files, hostile names, 1,000 made-up inputs a reader (about 20 minutes on 2 cores)
+test-faults: setup  ## kills, full disks, damaged files, hostile names, 1,000 made-up inputs a reader (six minutes on 2 cores)
 	BAM_FUZZ_INPUTS=1000 $(PYTEST) --dist load tests/faults
 
 fuzz: setup  ## 10,000 made-up or damaged inputs for each reader of files from outside

@@ -89,8 +89,8 @@ def _weights(chosen: Mapping[str, Any], plan: Plan, layout: Layout, rule: str) -
     path = layout.weights(run.name) / f"{rule}.safetensors"
     if not path.exists():
         raise RunError(
-            f"{path}: is missing; bring it back with `bam pull --weights`, or delete "
-            f"{layout.predictions(run.name)} and run the study again"
+            f"{path}: is missing; bring it back with `bam pull --weights` from the store it was published to, or "
+            f"delete {layout.predictions(run.name)} and run the study again"
         )
     record = layout.predictions(run.name) / "record.json"
     if record.exists():

@@ -130,7 +130,7 @@ def _array(model: ExportedModel, path: Path) -> np.ndarray:
     if model.is_text:
         raise DataError(f"{path}: this model takes a table with {' and '.join(model.columns)}")
     try:
-        images = np.load(path, allow_pickle=False, mmap_mode="r")
+        images = np.load(path, allow_pickle=False, mmap_mode="c")  # torch warns of arrays that cannot be written
     except (OSError, *UNREADABLE) as error:
         raise DataError(f"{path}: cannot be read as a .npy file ({error})") from error
     if not isinstance(images, np.ndarray):

@@ -13,6 +13,7 @@ from bam.study import read_study
 from bam.verify import verify
 
 LARGE = "large/dvc.yaml"
+ABSENT = "do not exist neither locally nor on remote"  # DVC's words
 PREDICTIONS = ("stage1", "error_set", "stage2", "train")
 
 
@@ -79,6 +80,12 @@ def _dvc_pull(stages: Sequence[str]) -> None:
         if "without confirmation" in str(error):
             raise RunError(
                 f"{error}: what is there was not published, and would be lost; publish it, or move it away"
+            ) from error
+        if ABSENT in str(error) and any(stage.startswith(LARGE) for stage in stages):
+            raise RunError(
+                "pull: the DVC remote `store` here lacks weights or inputs of these studies: only the store that they "
+                "were published to has them; name it with `dvc remote modify --local store url <folder, ssh:// or "
+                "s3://>`, or leave --weights and --inputs out and train again"
             ) from error
         lost = list(lacking(stages))
         raise RunError(f"{error}{'; not in artifacts/: ' * bool(lost)}{', '.join(lost)}") from error

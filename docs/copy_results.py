@@ -114,7 +114,7 @@ def _introduction(published: Sequence[Published]) -> str:
 
 Made by `python docs/copy_results.py --fidelity` from [config/published.csv](../config/published.csv) and from the
 tables `fidelity` of the studies below. The file has {len(published)} published numbers, {n} of them for a setting
-that is, or is to be, a study here; [config/README.md](../config/README.md) explains its columns.
+that can be compared with a study here; [config/README.md](../config/README.md) explains its columns.
 
 ## The verdicts
 

@@ -66,10 +66,11 @@ def caption(frames: Frames, facts: Facts) -> str:
         else ""
     )
     predicted = f" {facts.predicted_epochs}" if facts.predicted_epochs else ""
+    setting = f", of {facts.setting}" if facts.setting else ""
     return (
         "ClassDiff on validation (top; needs class labels only) and worst-group accuracy on test (bottom) over the "
-        f"epochs of stage 2. Thick lines: mean over {facts.seeds_text}; thin lines: each seed, no interval is drawn. "
-        "Circles: each seed's epoch of smallest ClassDiff (the earliest, if several)."
+        f"epochs of stage 2{setting}. Thick lines: mean over {facts.seeds_text}; thin lines: each seed, no interval is "
+        "drawn. Circles: each seed's epoch of smallest ClassDiff (the earliest, if several)."
         f"{predicted}{correlations}"
     )
 

@@ -43,7 +43,14 @@ def caption(frames: Frames, facts: Facts) -> str:
         f"stage 1. Lines: mean over {facts.seeds_text}, and over runs that differ in nothing that the legend names; "
         f"bands: range from the smallest to the largest of them, no confidence interval. Up to "
         f"{_most_runs(_usable(frames))} runs a point. Where an error set is empty it has no precision: no point."
+        f"{facts.main_text}{_about_scale(frames)}"
     )
+
+
+def _about_scale(frames: Frames) -> str:
+    rows = _usable(frames)
+    spread = [style.is_spread(here["T"].tolist()) for _, here in rows.groupby("dataset", sort=False)]
+    return " T is on a logarithmic axis." if any(spread) else ""
 
 
 def _draw_line(ax: Axes, rows: pd.DataFrame, column: str, look: style.Look, ahead: float) -> None:

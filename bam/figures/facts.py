@@ -39,6 +39,8 @@ class Facts:
     data_draw : what the seeds' data have in common, a sentence
     two_stage : methods that have a stage 1
     predicted_epochs : which epochs are predicted, a sentence; empty if all are
+    setting : whose epochs the table of epochs has, in words; empty if every method has one setting
+    has_sweeps : whether the study varies settings beyond its main ones
     """
 
     seeds: tuple[int, ...]
@@ -46,6 +48,8 @@ class Facts:
     data_draw: str = ""
     two_stage: tuple[str, ...] = ()
     predicted_epochs: str = ""
+    setting: str = ""
+    has_sweeps: bool = False
 
     @property
     def seeds_text(self) -> str:
@@ -58,6 +62,11 @@ class Facts:
         fewest = int(n_seeds.min()) if len(n_seeds) else len(self.seeds)
         fewer = f", at least {fewest} where some have no value" if fewest < len(self.seeds) else ""
         return self.seeds_text + fewer
+
+    @property
+    def main_text(self) -> str:
+        """Whose results a figure shows that no sweep is in; empty where there are no sweeps."""
+        return " Main settings of the config alone: what sweeps change stands in their figures." * self.has_sweeps
 
     @property
     def interval_text(self) -> str:

@@ -45,7 +45,8 @@ def caption(frames: Frames, facts: Facts) -> str:
     interval = (
         "none, as there is one seed."
         if len(facts.seeds) == 1
-        else f"95 % t intervals over seeds; where the regret is the same for all, no bar. {facts.data_draw}".rstrip()
+        else "95 % t intervals over seeds, cut at ±100 points; where the regret is the same for all, no bar. "
+        f"{facts.data_draw}".rstrip()
     )
     oracle = " Oracle rules see group labels of the validation split." if len(_oracles(rows)) else ""
     return (

@@ -192,10 +192,16 @@ def span(low: pd.Series, high: pd.Series) -> tuple[float, float]:
     return max(min(bottom, top - 0.2), 0.0), min(max(top, bottom + 0.2), 1.0)
 
 
+def is_spread(epochs: Sequence[int]) -> bool:
+    """Return whether epochs are so few and so far apart that `epoch_axis` takes a log scale."""
+    values = sorted({int(epoch) for epoch in epochs})
+    return 1 < len(values) <= 8 and values[0] > 0 and values[-1] / values[0] >= 8
+
+
 def epoch_axis(axes: Axes, epochs: Sequence[int]) -> None:
     """Label an axis of whole epochs; a few epochs far apart are spread on a log scale, each with its tick."""
     values = sorted({int(epoch) for epoch in epochs})
-    if 1 < len(values) <= 8 and values[0] > 0 and values[-1] / values[0] >= 8:
+    if is_spread(epochs):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator([float(v) for v in values]))
         axes.xaxis.set_minor_locator(NullLocator())

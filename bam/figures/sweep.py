@@ -22,6 +22,7 @@ VALUES = {
     ("stage-2 restart", "False"): "One-M: stage 2 goes on",
     ("stage-2 restart", "True"): "Two-M: stage 2 restarts",
     ("stage-1 loss", "cross_entropy"): "stage-1 loss: cross-entropy",
+    ("stage-1 loss", "squared"): "stage-1 loss: squared",
 }
 
 

@@ -44,7 +44,7 @@ def caption(frames: Frames, facts: Facts) -> str:
     )
     if oracle.any():
         text += " Hatched: oracle rules, which see group labels of the validation split."
-    return text + nothing_chosen(_metric(frames))
+    return text + facts.main_text + nothing_chosen(_metric(frames))
 
 
 def _panel(ax: Axes, rows: pd.DataFrame, rules: list[str], look: dict[str, style.Look]) -> None:

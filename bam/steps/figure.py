@@ -94,6 +94,8 @@ def figure(name: str, plan: Plan, layout: Layout) -> None:
         data_draw=captions.draw(plan),
         two_stage=tuple(m for m, settings in study.settings.items() if settings[0].recipe.stage1 is not None),
         predicted_epochs=captions.predicted_epochs(plan).strip(),
+        setting=captions.followed(plan),
+        has_sweeps=bool(study.file.analyses),
     )
     drawing = _drawing(name)
     style.save(drawing.draw(frames, facts), drawing.caption(frames, facts), layout, name)

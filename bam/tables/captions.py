@@ -9,8 +9,8 @@ from bam import catalogue
 from bam.plan import Plan
 from bam.study import Arm
 from bam.study_file import PER_SEED
-from bam.tables.inputs import grouped
-from bam.tables.words import method_words
+from bam.tables.inputs import epochs_rule, grouped
+from bam.tables.words import method_words, rule_words
 
 SCOPES = {
     "across_seeds": "Hyper-parameters are chosen across seeds, the epoch for each seed",
@@ -75,18 +75,22 @@ def budget(arm: Arm) -> str:
     return f"The numbers of hyper-parameter settings DIFFER between methods: {listed}."
 
 
-def intervals(plan: Plan, *, pooled: bool = True) -> str:
+def intervals(plan: Plan, *, differences: bool = False) -> str:
     """Return what the intervals are, and whether they include the sampling error of the data.
 
     Parameters
     ----------
-    pooled
-        Whether a Wilson interval stands in where all seeds agree.
+    differences
+        Whether they are of differences of accuracies; else a Wilson interval stands in where all seeds agree.
     """
     if len(plan.study.file.seeds) == 1:
         return "One seed, so there is no standard deviation and no interval over seeds."
-    wilson = "; where all seeds agree, the Wilson interval of the pooled counts, if there are counts" if pooled else ""
-    return f"Mean ± sample standard deviation [95 % t interval over seeds{wilson}]. {draw(plan)}"
+    ends = (
+        "cut at ±100"
+        if differences
+        else "cut at 0 and 100; where all seeds agree, the Wilson interval of the pooled counts, if there are counts"
+    )
+    return f"Mean ± sample standard deviation [95 % t interval over seeds, {ends}]. {draw(plan)}"
 
 
 def spreads(plan: Plan) -> str:
@@ -137,6 +141,14 @@ def no_groups(plan: Plan) -> tuple[str, ...]:
         "accuracy, and no rule that needs them. A model chosen by labels alone may still fail on a group that nobody "
         "has named.",
     )
+
+
+def followed(plan: Plan) -> str:
+    """Return whose epochs the table of epochs has, e.g. ``the setting that ClassDiff chose``; empty if there is one."""
+    if all(len(settings) == 1 for settings in plan.study.settings.values()):
+        return ""
+    rules = dict.fromkeys(rule_words(epochs_rule(plan, method)) for method in plan.study.settings)
+    return f"the setting that {' or '.join(rules)} chose"
 
 
 def seeds_cell(n_seeds: int, missing: str) -> str:

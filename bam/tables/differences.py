@@ -48,7 +48,7 @@ def comparisons_table(plan: Plan, layout: Layout) -> Table:
         shown=_comparisons_shown(short, plan),
         caption=f"BAM under {rule_words(rule)} minus each other method, each under every selection rule that sees no "
         f"group labels, test accuracy in points, paired over seeds, study {plan.study.name}. "
-        f"{intervals(plan, pooled=False)} {protocol(plan)}",
+        f"{intervals(plan, differences=True)} {protocol(plan)}",
         notes=(
             *missing_notes(_named(short, plan), ["dataset", *OTHER, "metric"]),
             *_left_out(there, values),
@@ -178,7 +178,7 @@ def regret_table(plan: Plan, layout: Layout) -> Table:
         shown=widened(frame, [*CHOICE, "needs_groups"], "metric", {"regret": "Regret"}, _digits(frame)),
         caption="Regret in points: test worst-group accuracy of the choice by worst-group validation accuracy (oracle) "
         f"minus that of the rule's choice, paired over seeds, study {plan.study.name}. "
-        f"{intervals(plan, pooled=False)} {protocol(plan)}",
+        f"{intervals(plan, differences=True)} {protocol(plan)}",
         notes=(
             *missing_notes(worded(frame, keep="metric"), CHOICE),
             *_left_out(choices, values),

@@ -36,8 +36,8 @@ def rules_table(plan: Plan, layout: Layout) -> Table:
     lacking = _lacking(by_rule, plan)
     several = len(plan.study.file.seeds) > 1
     interval = (
-        "[95 % t interval over seeds of each seed's mean over the pairs: pairs of one seed share data and runs, so "
-        f"they are not independent, and the pairs are this study's, not a sample]. {draw(plan)} "
+        "[95 % t interval over seeds, cut at ±100, of each seed's mean over the pairs: pairs of one seed share "
+        f"data and runs, so they are not independent, and the pairs are this study's, not a sample]. {draw(plan)} "
         if several
         else ""
     )

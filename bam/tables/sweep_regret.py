@@ -34,7 +34,7 @@ def sweep_regret_table(plan: Plan, layout: Layout) -> Table:
         "worst-group validation accuracy (oracle) minus that of the rule's choice, paired over seeds, study "
         f"{plan.study.name}; both choose within the value. Mean over seeds; spread, interval and number of seeds stand "
         "in the CSV. "
-        f"{intervals(plan, pooled=False)} {protocol(plan, with_budget=False)}",
+        f"{intervals(plan, differences=True)} {protocol(plan, with_budget=False)}",
         notes=(
             *missing_notes(worded(frame), [*POINT, *CHOICE]),
             *failed_notes(worded(every), [*POINT, "dataset", "method"]),

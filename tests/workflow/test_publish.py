@@ -146,6 +146,12 @@ def test_a_pull_of_a_damaged_remote_names_what_did_not_come(published, tmp_path,
     assert len(said.splitlines()) == 1
 
 
+def test_weights_that_no_store_here_has_are_one_line_that_says_where_they_are(pulled):
+    said = pulled.bam("pull", "--weights", expect=2).stderr
+    assert said.startswith("bam: pull: the DVC remote `store` here lacks weights or inputs of these studies")
+    assert len(said.splitlines()) == 1
+
+
 def test_dvc_pulls_one_stage_without_the_others_and_repeats_nothing(published, pulled, tmp_path):
     one = clone(published, tmp_path / "one")
     one.run("dvc", "pull", "stage2@small")
