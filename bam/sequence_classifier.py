@@ -42,12 +42,16 @@ class SequenceClassifier(nn.Module):
 
 
 def from_config(config: Any) -> Any:
-    """Return a fresh sequence classifier of the library; ConfigError if it has none of this type."""
+    """Return a fresh sequence classifier of the library; ConfigError if it has none of this type or these sizes."""
     make: Any = AutoModelForSequenceClassification.from_config
     try:
         return make(config, trust_remote_code=False)
     except ValueError as error:
         raise ConfigError(f"model: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # sizes that do not go together end in whatever they run into first
+        raise ConfigError(
+            f"model: config: {config.model_type} cannot be built of it ({type(error).__name__}: {error})"
+        ) from error
 
 
 def load_pretrained(network: Any, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The prepared arrays of a data set: inputs and labels, memory-mapped, and their manifest."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -8,12 +9,12 @@ from typing import Literal
 import numpy as np
 
 from bam.data.examples import Split
-from bam.errors import DataError
-from bam.files import read_json, sha256_file
+from bam.errors import DataError, RunError
+from bam.files import read_json, sha256_file, write_text
 
 MANIFEST = "manifest.json"
 SCHEMA = "bam.prepared/1"
-FULL_HASH_BYTES = 256 << 20  # larger files are hashed by `bam verify`, here only measured
+FULL_HASH_BYTES = 256 << 20  # larger files are hashed once, and by `bam verify`
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ def check_file(folder: Path, manifest: Manifest, name: str, *, full: bool = Fals
     Raises
     ------
     DataError
-        If it is missing, has another size, or (up to 256 MiB, or if `full`) another SHA-256.
+        If it is missing, or has another size or SHA-256. Above 256 MiB, a file that was hashed here and has had the
+        same size and time of change since is not hashed again, unless `full`.
     """
     path = folder / name
     advice = f"delete {folder} to have it made again"
@@ -129,10 +131,29 @@ def check_file(folder: Path, manifest: Manifest, name: str, *, full: bool = Fals
     n_bytes, expected = manifest.files[name]
     if not path.exists():
         raise DataError(f"{path}: is missing; {advice}")
-    if path.stat().st_size != n_bytes:
-        raise DataError(f"{path}: is corrupt ({path.stat().st_size:,} bytes, expected {n_bytes:,}); {advice}")
-    if (full or n_bytes <= FULL_HASH_BYTES) and sha256_file(path) != expected:
+    seen = path.stat()
+    if seen.st_size != n_bytes:
+        raise DataError(f"{path}: is corrupt ({seen.st_size:,} bytes, expected {n_bytes:,}); {advice}")
+    is_large, stamp = n_bytes > FULL_HASH_BYTES, f"{expected} {n_bytes} {seen.st_mtime_ns}\n"
+    if is_large and not full and _read_stamp(path) == stamp:
+        return
+    if sha256_file(path) != expected:
         raise DataError(f"{path}: is corrupt (its SHA-256 is not the manifest's); {advice}")
+    if is_large:
+        with suppress(RunError):  # in a folder that nobody may write to, it is hashed each time
+            write_text(_stamp_of(path), stamp)
+
+
+def _read_stamp(path: Path) -> str | None:
+    """Return what a large file was when it was last hashed."""
+    try:
+        return _stamp_of(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _stamp_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.hashed")
 
 
 def corrupt_files(folder: Path, manifest: Manifest) -> list[str]:

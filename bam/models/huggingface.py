@@ -100,7 +100,13 @@ def _config(settings: Settings, pretrained: Path | None) -> Any:
     kind = content.pop("model_type", None)
     if kind not in CONFIG_MAPPING:
         raise ConfigError(f"model: the installed transformers has no model_type {kind!r}")
-    return AutoConfig.for_model(kind, **content)
+    try:
+        return AutoConfig.for_model(kind, **content)
+    except Exception as error:  # the library's own checks of types, of several kinds
+        reason = str(error).strip().splitlines()
+        raise ConfigError(
+            f"model: config: {kind} cannot be made of it ({reason[-1].strip() if reason else error!r})"
+        ) from error
 
 
 def _check_length(config: Any, input_shape: tuple[int, ...]) -> None:

@@ -25,6 +25,7 @@ from bam.data.tokenise import read_tokenizer
 from bam.data.waterbird_list import ARCHIVE, read_birds
 from bam.exported import SCHEMA, WEIGHTS, load
 from bam.files import sha256_file, write_json
+from bam.foreign_weights import read_foreign
 from bam.predict import _array as read_images
 from bam.predict import _asked as read_inputs
 from bam.published import read_published as read_published_numbers
@@ -158,6 +159,13 @@ PUBLISHED = Published(
     groups={"b": {"config": "config/digits.yaml", "remote": None}},
     models={"digits": {"config": "config/digits.yaml", "method": "bam", "rule": "average", "seed": 0, "remote": None}},
 )
+
+
+def write_weights(path: Path, *, is_zip: bool) -> None:
+    tensors = {"a.weight": torch.ones(3, 2), "a.bias": torch.zeros(3, dtype=torch.float16)}
+    torch.save({"state_dict": tensors}, path, _use_new_zipfile_serialization=is_zip)
+
+
 TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##b")
 
 READERS = [
@@ -189,6 +197,10 @@ READERS = [
         "published.csv",
         read_published_numbers,
         lambda path: path.write_bytes((REPOSITORY / "config/published.csv").read_bytes()),
+    ),
+    *(
+        Reader(f"{name}.pth", read_foreign, lambda path, is_zip=is_zip: write_weights(path, is_zip=is_zip))
+        for name, is_zip in (("weights", True), ("legacy", False))
     ),
     Reader(
         "vocab.txt", lambda path: read_tokenizer(path.parent), lambda path: path.write_text("\n".join(TOKENS) + "\n")

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import signal
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -28,8 +29,8 @@ class Killed(BaseException):
     """Stands for `kill -9`: nothing in the code catches it, and only what is on disk survives."""
 
 
-def run_erm(prepared, folder, optimizer=None, **changes):
-    run = spec("train", training(epochs=3, optimizer=optimizer), **{**KEEP, **changes})
+def run_erm(prepared, folder, optimizer=None, epochs=3, **changes):
+    run = spec("train", training(epochs=epochs, optimizer=optimizer), **{**KEEP, **changes})
     train.train(run, prepared, None, TrainFiles.below(folder / "p", folder / "w", run.keep_weights), "cpu")
 
 
@@ -238,6 +239,41 @@ def test_time_and_memory_add_up_over_the_pieces(prepared, tmp_path, monkeypatch)
     assert 500 < timing["evaluation_s"] < 510
     assert timing["peak_memory_bytes"] == 1e13
     assert timing["examples_per_s"] == pytest.approx(3 * N_TRAIN / timing["training_s"])
+
+
+@pytest.mark.parametrize(
+    ("save_s", "waits"),
+    [(0.0, (60, 70)), (2.0, (60, 70)), (8.0, (160, 170))],
+    ids=["at once", "shorter than a twentieth", "slow"],
+)
+def test_a_save_comes_a_minute_or_twenty_saves_after_the_last(prepared, tmp_path, monkeypatch, save_s, waits):
+    now, saved = [0.0], []  # seconds of a clock that a step moves by ten
+
+    def step(self, *arguments, original=resume.Resumption.after_step):
+        now[0] += 10
+        original(self, *arguments)
+
+    def save(*arguments, original=resume.save_tensors):
+        begun = now[0]
+        now[0] += save_s
+        saved.append((begun, now[0]))
+        original(*arguments)
+
+    monkeypatch.delenv("BAM_SAVE_INTERVAL", raising=False)
+    monkeypatch.setattr(resume.Resumption, "after_step", step)
+    monkeypatch.setattr(resume, "save_tensors", save)
+    monkeypatch.setattr(resume.time, "monotonic", lambda: now[0])
+    run_erm(prepared, tmp_path, epochs=12)
+    assert len(saved) > 2
+    assert 60 <= saved[0][0] <= 70
+    for (_, before), (after, _) in pairwise(saved):
+        assert waits[0] <= after - before <= waits[1]
+
+
+def test_a_training_shorter_than_a_minute_never_saves(prepared, tmp_path, monkeypatch):
+    monkeypatch.delenv("BAM_SAVE_INTERVAL", raising=False)
+    monkeypatch.setattr(resume, "save_tensors", lambda *_: pytest.fail("saved"))
+    run_erm(prepared, tmp_path)
 
 
 def test_a_full_disk_costs_the_way_back_and_not_the_training(prepared, tmp_path, monkeypatch, caplog):

@@ -1,14 +1,16 @@
 """The two sides of the wall on disk: group files and prepared arrays."""
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import bam.data.prepared
 from bam.data.annotate import write_groups
 from bam.data.examples import SPLITS
-from bam.data.prepared import open_inputs, open_labels, read_manifest
+from bam.data.prepared import corrupt_files, open_inputs, open_labels, read_manifest
 from bam.data.samples import PER_GROUP, read_samples, write_samples
 from bam.errors import DataError
 from bam.files import write_json
@@ -168,6 +170,41 @@ def test_damaged_arrays_are_named_with_what_to_do(prepared, manifest):
     with pytest.raises(DataError) as error:
         open_inputs(prepared, manifest, "train")
     assert str(error.value) == f"{path}: is missing; {advice}"
+
+
+def test_a_large_array_is_hashed_once_and_again_when_its_time_has_changed(prepared, manifest, monkeypatch):
+    monkeypatch.setattr(bam.data.prepared, "FULL_HASH_BYTES", 100)
+    hashed = []
+
+    def counted(path, original=bam.data.prepared.sha256_file):
+        hashed.append(path.name)
+        return original(path)
+
+    monkeypatch.setattr(bam.data.prepared, "sha256_file", counted)
+    path = prepared / "train" / "inputs.npy"
+    for _ in range(3):
+        open_inputs(prepared, manifest, "train")
+    assert hashed == ["inputs.npy"]
+    corrupt_files(prepared, manifest)  # as `bam verify` does
+    assert hashed.count("inputs.npy") == 4  # three splits
+    whole, times = path.read_bytes(), path.stat()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    for _ in range(2):
+        with pytest.raises(DataError, match="its SHA-256 is not the manifest's"):
+            open_inputs(prepared, manifest, "train")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # as a disk decays: only hashing again can tell
+    open_inputs(prepared, manifest, "train")
+    assert len(corrupt_files(prepared, manifest)) == 1
+
+
+def test_a_damaged_large_array_is_found_before_its_first_use(prepared, manifest, monkeypatch):
+    monkeypatch.setattr(bam.data.prepared, "FULL_HASH_BYTES", 100)
+    path = prepared / "train" / "inputs.npy"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
+    for _ in range(2):
+        with pytest.raises(DataError, match="its SHA-256 is not the manifest's"):
+            open_inputs(prepared, manifest, "train")
 
 
 def test_damaged_manifests_are_named(prepared):

@@ -163,6 +163,15 @@ def test_weights_that_lack_a_layer_are_refused(tmp_path):
         ({"model": {"name": "huggingface"}}, "give either a checkpoint or a config"),
         ({"model": {**TINY, "revision": "a"}}, "a revision is that of a checkpoint"),
         ({"model": {"name": "huggingface", "config": {"hidden_size": 3}}}, "config needs a model_type"),
+        *(
+            ({"model": {**TINY, "config": {**TINY["config"], key: value}}}, f"model: config: bert cannot be {words}")
+            for key, value, words in (
+                ("hidden_size", "x", r"made of it \(.*expected int, got str"),
+                ("hidden_size", -4, "built of it .*negative dimension"),
+                ("num_attention_heads", 0, r"built of it \(ZeroDivisionError"),
+                ("hidden_act", "nope", r"built of it \(KeyError: 'nope'"),
+            )
+        ),
     ],
 )
 def test_a_mistake_is_one_line(options, message):
