@@ -28,7 +28,7 @@ def prune(plan: Plan, layout: Layout, *, dry_run: bool = False) -> list[Path]:
         )
     found = [*_foreign_runs(plan, layout), *_foreign_outputs(plan, layout), *_leftovers(layout)]
     for path in found if not dry_run else []:
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ Every step may be killed and the whole run again. Until the last step nothing is
 last commit goes on saying what is true: `dvc.lock` there names nothing that its `artifacts/` lacks.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -71,6 +72,14 @@ def publish(jobs: Sequence[Job], say: Callable[[str], None]) -> None:
         say(words)
         step(jobs)
     say('done; to keep it: git commit -m "Publish results"')
+
+
+def below_here(config: str) -> str:
+    """Return a config's path below the working directory, as every clone has it; ConfigError if it is elsewhere."""
+    path = Path(os.path.relpath(config))
+    if path.is_absolute() or ".." in path.parts:
+        raise ConfigError(f"{config}: is not in this repository, so no clone of it would have it; copy it to config/")
+    return path.as_posix()
 
 
 def _check_names(jobs: Sequence[Job]) -> None:

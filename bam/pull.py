@@ -8,6 +8,7 @@ from bam.data.sources import RawSet
 from bam.errors import ConfigError, RunError
 from bam.layout import Layout
 from bam.plan import make_plan
+from bam.prune import missing_runs
 from bam.store import Published, dvc, lacking, read_published
 from bam.study import read_study
 from bam.verify import verify
@@ -53,6 +54,12 @@ def pull(
         said, found = verify(plan, Layout(Path("data"), Path("results") / name))
         lines += [f"{name}: {line}" for line in said.splitlines()]
         problems += found
+        if missing := missing_runs(plan, Layout(Path("data"), Path("results") / name)):
+            problems.append(
+                f"{name}: {len(missing)} of its runs, {missing[0]} among them, are not what was published: the code or "
+                f"{published.studies[name]['config']} has changed since; check out the commit that published it, or "
+                "run the study"
+            )
     return "\n".join(lines), problems
 
 

@@ -73,7 +73,7 @@ def _moves(plan: Plan, layout: Layout) -> Iterator[Move]:
         if all(path.exists() for path in files_of(run, layout).all()):
             continue
         old = stored.get(_fingerprint(run.spec.model_dump(mode="json"), layout, planned))
-        if old is not None:
+        if old is not None and old != run.name:
             yield Move(run, old)
 
 
@@ -158,14 +158,18 @@ def _prove(move: Move, carried: Mapping[str, str], plan: Plan, layout: Layout, d
     """Train one run again by today's code, in a folder of its own, and compare every file."""
     with tempfile.TemporaryDirectory() as folder:
         apart = Layout(layout.data, Path(folder))
+        made = {new: _old_path(new, move, apart, layout) for new in files_of(move.run, apart).all()}
+        compared = {new: old for new, old in made.items() if new.name not in TIMES}
+        if lost := [old for old in compared.values() if not old.exists()]:
+            raise DataError(
+                f"{lost[0]}: is not here, so nothing shows that today's code makes the same; bring it back "
+                "(`bam pull --weights`); nothing is carried over"
+            )
         for name in _below(move.run, plan):
             _link(name, carried.get(name, name), layout, apart)
         train_run(move.run, plan.stage1, apart, device)
-        for new in files_of(move.run, apart).all():
-            if new.name in TIMES:
-                continue
-            old = _old_path(new, move, apart, layout)
-            if not old.exists() or sha256_file(old) != sha256_file(new):
+        for new, old in compared.items():
+            if sha256_file(old) != sha256_file(new):
                 raise DataError(f"{old}: today's code trains another {new.name}; nothing is carried over")
 
 

@@ -13,6 +13,7 @@ from bam.layout import Layout
 from bam.pipeline import choose_and_score, make_data, make_pretrained, run_cells
 from bam.plan import make_plan
 from bam.study import Study, parse_study, read_study
+from bam.writable import check_no_file, check_writable
 
 METRICS = ("worst_group_accuracy", "accuracy", "adjusted_accuracy")
 
@@ -55,6 +56,8 @@ def run(  # noqa: PLR0913  (the options of the verb)
     study = restricted(config, dataset, method, seed)
     raw_sets = read_sources(sources)
     plan, layout = make_plan(study, raw_sets), Layout(data, out)
+    check_no_file(out)
+    check_writable(out)
     for data_set in plan.datasets.values():
         make_data(data_set, raw_sets, layout)
     for weights in plan.pretrained.values():

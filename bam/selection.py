@@ -6,7 +6,7 @@ then to the setting that comes first in the config. Nothing here can see a test 
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -93,9 +93,14 @@ def setting_text(setting: Mapping[str, object]) -> str:
 
 @dataclass(frozen=True)
 class Scored:
-    """A candidate's best epoch under a rule, and its value in the comparison of settings."""
+    """A candidate's best epoch under a rule, and its value in the comparison of settings.
 
-    candidate: Candidate
+    It lets go of the evidence: of a grid, no more than one setting's is in memory at a time.
+    """
+
+    setting: Mapping[str, Any]
+    seed: int
+    run: str
     epoch: int
     epoch_score: float
     setting_score: float
@@ -123,27 +128,24 @@ def score(rule: Rule, candidate: Candidate) -> Scored:
     position = best_epoch(scores)
     compared = scores if rule.compare is None else rule.compare(candidate.evidence)
     epoch = int(candidate.epochs[position])
-    return Scored(candidate, epoch, float(scores[position]), float(compared[position]))
+    scored = float(scores[position]), float(compared[position])
+    return Scored(candidate.setting, candidate.seed, candidate.run, epoch, *scored)
 
 
-def choose(rule: Rule, settings: Sequence[Sequence[Candidate]], scope: Scope) -> Choice:
+def choose(rule: Rule, settings: Iterable[Sequence[Candidate]], scope: Scope) -> Choice:
     """Choose a setting and, for each seed, an epoch.
 
     Parameters
     ----------
     settings
-        For each setting, in config order, its candidates, one a seed in the same order.
+        For each setting, in config order, its candidates, one a seed in the same order; taken one after another.
     """
-    left_out = [
-        f"{setting_text(candidate.setting)}, seed {candidate.seed}: {candidate.failed}"
-        for candidates in settings
-        for candidate in candidates
-        if candidate.failed
-    ]
-    scored = [
-        None if any(candidate.failed for candidate in candidates) else [score(rule, c) for c in candidates]
-        for candidates in settings
-    ]
+    left_out: list[str] = []
+    scored: list[list[Scored] | None] = []
+    for candidates in settings:
+        failed = [f"{setting_text(c.setting)}, seed {c.seed}: {c.failed}" for c in candidates if c.failed]
+        left_out += failed
+        scored.append(None if failed else [score(rule, candidate) for candidate in candidates])
     complete = [row for row in scored if row is not None]
     means = [None if row is None else _mean_score(row) for row in scored]
     chosen: Sequence[Scored]

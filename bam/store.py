@@ -67,6 +67,9 @@ def read_published(path: Path = PUBLISHED) -> Published:
     for key, entries in content.items():
         if not isinstance(entries, dict) or any(not _is_entry(name, entry) for name, entry in entries.items()):
             raise DataError(f"{path}: {key}: is not what `bam publish` writes; get it back with git")
+    for name, entry in content.get("studies", {}).items():
+        if not all(isinstance(entry.get(what), list) for what in ("data", "groups")):
+            raise DataError(f"{path}: studies: {name}: lacks its data or groups; get it back with git")
     return Published(**content)
 
 

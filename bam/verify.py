@@ -4,7 +4,7 @@ Weights and inputs are large and travel apart from predictions (`bam pull`), so 
 here is no problem: it is said, and what is here is checked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,17 @@ def must_match(plan: Plan, layout: Layout) -> None:
         raise DataError("; ".join(problems))
 
 
+def _lost_error_sets(plan: Plan, there: Collection[str], layout: Layout) -> list[str]:
+    """Say which error sets are missing though a run that was trained on them is there."""
+    trained = {plan.trainings[name].error_set for name in there if name in plan.trainings}
+    paths = (layout.predictions(name) / "error_set.npz" for name in plan.error_sets if name in trained)
+    return [
+        f"{path}: is missing, and not checked; run the study to have it made again"
+        for path in paths
+        if not path.exists()
+    ]
+
+
 def _not_here(plan: Plan, there: list[str], layout: Layout) -> list[str]:
     """Say which weights and inputs are not here, so that nobody takes them for checked."""
     runs = {**plan.stage1, **plan.trainings}
@@ -78,7 +89,9 @@ def _not_here(plan: Plan, there: list[str], layout: Layout) -> list[str]:
             what = "inputs"
         if there and what:
             lines.append(f"{folder}: its {what} are not here, and not checked")
-    return lines
+        if there and not (layout.groups(data.groups_id) / SCHEME).exists():
+            lines.append(f"{layout.groups(data.groups_id)}: the groups are not here, and not checked")
+    return [*lines, *_lost_error_sets(plan, there, layout)]
 
 
 def _on_disk(layout: Layout) -> set[str]:
@@ -150,7 +163,10 @@ def _why_stale(name: str, planned: Run | None, layout: Layout) -> str:
     """Say in which parts of its spec a stale run differs from the planned run of the same method, settings and seed."""
     if planned is None:
         return f"{name}: is stale: this config does not name it"
-    differing = _differing(read_json(layout.predictions(name) / "record.json", is_sealed=False)["spec"], planned)
+    try:
+        differing = _differing(read_json(layout.predictions(name) / "record.json", is_sealed=False)["spec"], planned)
+    except (DataError, KeyError, TypeError, AttributeError):
+        return f"{name}: is stale, and its record is corrupt"
     return f"{name}: is stale: {' and '.join(differing)} in its spec is not that of the config's {planned.name}"
 
 

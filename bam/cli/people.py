@@ -10,7 +10,9 @@ from bam.errors import ConfigError
 
 Config = Annotated[str, typer.Argument(help="Study config, e.g. config/digits.yaml.")]
 ConfigOrList = Annotated[str, typer.Argument(help="Study config, or a list of some, e.g. config/paper.yaml.")]
-StudyResults = Annotated[Path | None, typer.Option(help="Folder of the study's results; default results/<study>.")]
+StudyResults = Annotated[
+    Path | None, typer.Option(help="Folder of the study's results; default results/<study>.", file_okay=False)
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -98,7 +100,7 @@ def spec(
 def status(
     config: ConfigOrList,
     watch: Annotated[
-        float, typer.Option(help="Say it again every so many seconds, until the study ends; 0: once.", min=0)
+        float, typer.Option(help="Say it again every so many seconds, until the study ends; 0: once.", min=0, max=86400)
     ] = 0,
     table: Annotated[
         bool, typer.Option("--table", help="Also print the main table as far as it is: finished methods alone.")

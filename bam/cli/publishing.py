@@ -37,13 +37,13 @@ def publish(
 ) -> None:
     """Publish finished studies: prune, commit to DVC, copy tables and figures to docs/results/, stage for git."""
     from bam.layout import Layout
-    from bam.publish import Job
+    from bam.publish import Job, below_here
     from bam.publish import publish as step
 
     jobs = []
     for config in configs:
         plan = options.read_plan(config, sources)
-        jobs.append(Job(config, remote, plan, Layout(Path("data"), Path("results") / plan.study.name)))
+        jobs.append(Job(below_here(config), remote, plan, Layout(Path("data"), Path("results") / plan.study.name)))
     step(jobs, lambda words: typer.echo(f"publish: {words}"))
 
 

@@ -1,12 +1,12 @@
 """Apply one selection rule to the runs of one method on one data set."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bam.artifacts import Predictions, read_predictions
+from bam.artifacts import read_predictions
 from bam.catalogue import suggestion
 from bam.data.prepared import open_labels, read_manifest
 from bam.errors import ConfigError
@@ -16,7 +16,7 @@ from bam.groups import read_scheme, read_split
 from bam.layout import Layout
 from bam.needs import needs_groups
 from bam.plan import Cell, DataSet
-from bam.selection import RULES, Candidate, Choice, Scope, choose
+from bam.selection import RULES, Candidate, Choice, Rule, Scope, choose
 
 
 def select(
@@ -53,27 +53,14 @@ def select(
         raise ConfigError("the study has no runs of this data set and method; see `bam plan`")
     if rule.needs_stage1 and cells[0].stage1 is None:
         raise ConfigError(f"--rule {rule_name}: needs a stage 1, which {cells[0].method} has not")
-    evidence = _evidence(cells, layout, with_stage1=rule.needs_stage1, with_groups=rule.needs_groups != "none")
-    if validation_size is not None:
-        evidence = [
-            (found, part_of(seen, validation_size, cell.seed))
-            for cell, (found, seen) in zip(cells, evidence, strict=True)
-        ]
-    by_setting: dict[int, list[Candidate]] = {}
-    for cell, (predictions, seen) in zip(cells, evidence, strict=True):
-        candidate = Candidate(
-            setting=cell.setting.varied,
-            seed=cell.seed,
-            run=cell.run.name,
-            epochs=predictions.epochs,
-            evidence=seen,
-            failed=predictions.failed,
-        )
-        by_setting.setdefault(id(cell.setting), []).append(candidate)
-    choice = choose(rule, list(by_setting.values()), scope)
-    varied = [dict(candidates[0].setting) for candidates in by_setting.values()]
+    candidate = _reader(cells, layout, rule, validation_size)
+    by_setting: dict[int, list[Cell]] = {}
+    for cell in cells:
+        by_setting.setdefault(id(cell.setting), []).append(cell)
+    choice = choose(rule, ([candidate(cell) for cell in row] for row in by_setting.values()), scope)
+    varied = [dict(row[0].setting.varied) for row in by_setting.values()]
     content = _content(cells[0], rule_name, scope, choice, varied)
-    write_json(out, {**content, "records": [_record(layout, scored.candidate.run) for scored in choice.chosen]})
+    write_json(out, {**content, "records": [_record(layout, scored.run) for scored in choice.chosen]})
 
 
 def _record(layout: Layout, run: str) -> str | None:
@@ -96,9 +83,9 @@ def _content(cell: Cell, rule: str, scope: Scope, choice: Choice, varied: list[d
         "left_out": list(choice.left_out),
         "chosen": [
             {
-                "seed": scored.candidate.seed,
-                "run": scored.candidate.run,
-                "setting": dict(scored.candidate.setting),
+                "seed": scored.seed,
+                "run": scored.run,
+                "setting": dict(scored.setting),
                 "epoch": scored.epoch,
                 "score": scored.epoch_score,
             }
@@ -107,14 +94,16 @@ def _content(cell: Cell, rule: str, scope: Scope, choice: Choice, varied: list[d
     }
 
 
-def _evidence(
-    cells: Sequence[Cell], layout: Layout, *, with_stage1: bool, with_groups: bool
-) -> list[tuple[Predictions, Evidence]]:
+def _reader(
+    cells: Sequence[Cell], layout: Layout, rule: Rule, validation_size: int | None
+) -> Callable[[Cell], Candidate]:
+    """Return what reads one cell's predictions, beside what several cells share: labels, groups, stage 1's errors."""
     labels = {cell.run.dataset.data_id: _val_labels(layout, cell.run.dataset) for cell in cells}
+    with_groups = rule.needs_groups != "none"
     groups = {c.run.dataset.groups_id: _val_groups(layout, c.run.dataset) for c in cells if with_groups}
-    missed = _missed_by_stage1(cells, layout, labels) if with_stage1 else {}
-    found = []
-    for cell in cells:
+    missed = _missed_by_stage1(cells, layout, labels) if rule.needs_stage1 else {}
+
+    def read(cell: Cell) -> Candidate:
         truth, n_classes = labels[cell.run.dataset.data_id]
         predictions = read_predictions(layout.predictions(cell.run.name) / "val.npz", n_examples=len(truth))
         family = {c.stage1.name: missed.get(c.stage1.name) for c in cells if c.stage1 and c.seed == cell.seed}
@@ -126,8 +115,16 @@ def _evidence(
             missed_by_any=tuple(mask for mask in family.values() if mask is not None),
             groups=groups.get(cell.run.dataset.groups_id),
         )
-        found.append((predictions, evidence))
-    return found
+        return Candidate(
+            setting=cell.setting.varied,
+            seed=cell.seed,
+            run=cell.run.name,
+            epochs=predictions.epochs,
+            evidence=evidence if validation_size is None else part_of(evidence, validation_size, cell.seed),
+            failed=predictions.failed,
+        )
+
+    return read
 
 
 def _missed_by_stage1(

@@ -27,6 +27,27 @@ while _os.path.exists("hold"):
     _time.sleep(0.1)
 """
 
+# A one-stage training that saves its state after its first step and then waits, until a signal ends it or it is killed.
+# A training that goes on from a saved state does not wait.
+HOLD_AFTER_A_STEP = """
+import os as _os
+_after_step = Resumption.after_step
+
+
+def _held(self, epoch, losses):
+    if "train" in self.path.parts and not self.path.exists():
+        self._due = 0.0
+        _after_step(self, epoch, losses)
+        with open(f"started-{_os.environ['SLURM_JOB_ID']}", "a") as file:
+            file.write("once\\n")
+        while _os.path.exists("hold") and self._signal is None:
+            time.sleep(0.1)
+    _after_step(self, epoch, losses)
+
+
+Resumption.after_step = _held
+"""
+
 # The SLURM plugin looks after 2, 12, 22, ... seconds; a look every two seconds saves the tests half of their time.
 SITECUSTOMIZE = """
 import sys
@@ -121,6 +142,11 @@ class Study:
     def started(self) -> list[str]:
         """Return the SLURM jobs in which a training with HOLD in its code has begun."""
         return sorted(path.name.removeprefix("started-") for path in self.folder.glob("started-*"))
+
+    def log_of_training(self) -> str:
+        """Return what the one-stage training has printed since it last began."""
+        [log] = self.folder.glob("results/digits_quick/logs/train/*.log")
+        return log.read_text()
 
     def release(self) -> None:
         (self.folder / "hold").unlink()

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.cluster.sandbox import DEADLINE_S, HOLD, RUNS, TABLE, waited_for
+from tests.cluster.sandbox import DEADLINE_S, HOLD, HOLD_AFTER_A_STEP, RUNS, TABLE, waited_for
 
 pytestmark = pytest.mark.cluster
 WITH_ACCOUNTING = pytest.mark.parametrize("cluster", ["dbd"], indirect=True)
@@ -51,33 +51,33 @@ def test_a_killed_head_process_is_replaced_without_a_job_beside_its_orphan(study
     assert len(list(study.folder.glob("results/digits_quick/predictions/train/*/val.npz"))) == 1
 
 
-def test_a_requeued_job_is_waited_for(study):
-    study.edit("bam/steps/train.py", HOLD)
+def test_a_requeued_training_is_waited_for_and_goes_on_from_its_saved_state(study):
+    study.edit("bam/steps/resume.py", HOLD_AFTER_A_STEP)
     (study.folder / "hold").touch()
     head = study.start(RUNS)
-    [job] = waited_for(study.started, "the training begins")
+    [job] = waited_for(study.started, "the training has saved its state")
     study.cluster.call("scontrol", "requeue", job)
     waited_for(lambda: study.cluster.jobs().get(job) == "PENDING", "the job is back in the queue")
     study.cluster.call("scontrol", "update", f"JobId={job}", "StartTime=now")  # SLURM holds it back for two minutes
-    again = study.folder / f"started-{job}"
-    waited_for(lambda: again.read_text().count("once") == 2, "the training begins again in the same job")
-    study.release()
     assert head.wait(DEADLINE_S) == 0, study.printed()
+    assert "goes on from" in study.log_of_training()
+    assert study.started() == [job]
+    assert not list(study.folder.glob("results/digits_quick/weights/train/*/resume.safetensors"))
 
 
-def test_a_cancelled_job_is_done_by_the_next_call(study):
+def test_a_cancelled_training_goes_on_in_the_next_call(study):
     study.write_profile(**{"group-components": CELLS_ALONE})
-    study.edit("bam/steps/train.py", HOLD)
+    study.edit("bam/steps/resume.py", HOLD_AFTER_A_STEP)
     (study.folder / "hold").touch()
     head = study.start(RUNS)
-    [job] = waited_for(study.started, "the training begins")
+    [job] = waited_for(study.started, "the training has saved its state")
     study.cluster.call("scancel", job)
     assert head.wait(DEADLINE_S) == 1
     assert "CANCELLED" in study.printed()
-    study.release()
     text = study.run(RUNS)
     assert "rule train" in text
     assert "rule stage1" not in text
+    assert "goes on from" in study.log_of_training()
 
 
 @WITH_ACCOUNTING

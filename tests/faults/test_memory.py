@@ -72,6 +72,10 @@ def test_a_training_of_forty_epochs_keeps_a_byte_an_example_and_epoch_and_no_log
     assert peaks[40] - peaks[4] < 3 * classes + A_FEW_MIB, peaks
 
 
+# 190 runs more, of three epochs each: kept together, their predictions would take 35 MiB of memory.
+MANY = {"val": MIB // 16, "test": MIB // 16}
+
+
 def study(n_settings: int) -> dict:
     content = copy.deepcopy(toy.STUDY)
     rates = [round(1.0e-3 * (k + 1), 6) for k in range(n_settings)]
@@ -82,9 +86,10 @@ def study(n_settings: int) -> dict:
 def write_runs(plan: Plan, layout: Layout, n_epochs: int = 3) -> None:
     """Write predictions of every run by hand, and no record, so that nothing is compared with one."""
     rng = np.random.default_rng(0)
+    sizes = {**toy.SIZES, **MANY}
     for run in plan.trainings:
-        for split, n in (("val", toy.SIZES["val"]), ("test", toy.SIZES["test"])):
-            classes = rng.integers(0, 2, (n_epochs, n)).astype(np.uint8)
+        for split in ("val", "test"):
+            classes = np.repeat(rng.integers(0, 2, (n_epochs, sizes[split] // 64)).astype(np.uint8), 64, axis=1)
             found = Predictions(np.arange(1, n_epochs + 1), classes, np.zeros(n_epochs))
             write_predictions(layout.predictions(run) / f"{split}.npz", found)
         seconds = {"wall_s": 2.0, "training_s": 1.0, "evaluation_s": 0.5}
@@ -100,7 +105,7 @@ def test_selection_and_tables_over_200_runs_take_the_memory_of_10(tmp_path):
         plan = make_plan(check_study(content, "toy.yaml"), read_sources(REPOSITORY / "config" / "datasets.yaml"))
         assert len(plan.trainings) == 2 * n_settings
         layout = Layout(tmp_path / f"{n_settings}" / "data", tmp_path / f"{n_settings}" / "results" / "toy")
-        toy.write_data(plan, layout)
+        toy.write_data(plan, layout, sizes={**toy.SIZES, **MANY})
         write_runs(plan, layout)
         common = ("--study", json.dumps(content), "--results", str(layout.results), "--data", str(layout.data))
         choices = plan.arms[0].choices()

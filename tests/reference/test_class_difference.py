@@ -89,16 +89,16 @@ def test_the_smallest_class_difference_wins_across_epochs():
 def test_the_smallest_class_difference_wins_across_settings():
     rows = [[candidate([(9, 5)], name=0)], [candidate([(6, 6)], name=1)], [candidate([(9, 8)], name=2)]]
     choice = choose(RULES["class_difference"], rows, "across_seeds")
-    assert choice.chosen[0].candidate.setting == {"s": 1}
+    assert choice.chosen[0].setting == {"s": 1}
 
 
 @pytest.mark.parametrize("rule", ["class_difference", "worst_class", "average"])
 def test_ties_go_to_the_earliest_epoch_then_to_the_first_setting(rule):
     tied = [(9, 5), (7, 7), (7, 7), (7, 7)]
     choice = choose(RULES[rule], [[candidate([(7, 7), (7, 7)], name=0)], [candidate(tied, name=1)]], "across_seeds")
-    assert (choice.chosen[0].candidate.setting, choice.chosen[0].epoch) == ({"s": 0}, 10)
+    assert (choice.chosen[0].setting, choice.chosen[0].epoch) == ({"s": 0}, 10)
     per_seed = choose(RULES[rule], [[candidate([(7, 7), (7, 7)], name=0)], [candidate(tied, name=1)]], "per_seed")
-    assert (per_seed.chosen[0].candidate.setting, per_seed.chosen[0].epoch) == ({"s": 0}, 10)
+    assert (per_seed.chosen[0].setting, per_seed.chosen[0].epoch) == ({"s": 0}, 10)
 
 
 @given(st.lists(st.tuples(st.integers(0, 10), st.integers(0, 10)), min_size=1, max_size=6))
@@ -117,4 +117,4 @@ def test_settings_whose_seeds_have_the_same_scores_in_another_order_tie():
     second = [candidate([(k, 10)], seed=s, name=1) for s, k in enumerate((3, 2, 1))]
     for rows in ([first, second], [second, first]):
         choice = choose(RULES["worst_class"], rows, "across_seeds")
-        assert choice.chosen[0].candidate.setting == rows[0][0].setting
+        assert choice.chosen[0].setting == rows[0][0].setting

@@ -8,13 +8,14 @@ import pytest
 import yaml
 
 from bam.artifacts import Predictions, write_error_set, write_predictions
+from bam.cli.options import read_plan
 from bam.errors import ConfigError, DataError, RunError
 from bam.graph import Graph
 from bam.layout import INPUT_FILES, SEGMENT_FILES, Layout
 from bam.plan import Plan
 from bam.prune import missing_runs, prune
-from bam.publish import Job, _stages, publish
-from bam.pull import targets
+from bam.publish import Job, _stages, below_here, publish
+from bam.pull import PREDICTIONS, targets
 from bam.store import LIMIT_BYTES, Published, needed_objects, object_path, read_published, sweep, write_published
 from bam.training_graph import TrainingGraph
 from tests import toy
@@ -44,6 +45,17 @@ def study(tmp_path) -> tuple[Plan, Layout]:
 
 
 # Prune
+
+
+def test_prune_removes_a_link_and_not_what_it_leads_to(study, tmp_path):
+    plan, layout = study
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "val.npz").touch()
+    link = layout.predictions("train/erm-old-seed0-0")
+    link.symlink_to(tmp_path / "elsewhere")
+    assert prune(plan, layout) == [link]
+    assert not link.is_symlink()
+    assert (tmp_path / "elsewhere" / "val.npz").exists()
 
 
 def test_prune_deletes_exactly_what_the_plan_does_not_name(study):
@@ -179,6 +191,9 @@ def test_published_yaml_is_read_as_it_was_written_and_refused_otherwise(tmp_path
     path.write_text("studys: {}\n")
     with pytest.raises(DataError, match="is not what `bam publish` writes"):
         read_published(path)
+    path.write_text("studies: {s: {config: c.yaml, remote: artifacts, groups: []}}\n")
+    with pytest.raises(DataError, match="studies: s: lacks its data or groups"):
+        read_published(path)
 
 
 def test_a_pull_names_each_stage_once_and_large_ones_only_if_asked():
@@ -215,7 +230,30 @@ def test_two_configs_of_one_study_are_not_published_together(study):
         publish(jobs, lambda _: None)
 
 
+def test_a_config_is_published_by_its_path_in_the_repository(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for given in ("config/a.yaml", "./config/a.yaml", str(tmp_path / "config" / "a.yaml")):
+        assert below_here(given) == "config/a.yaml"
+    with pytest.raises(ConfigError, match="is not in this repository, so no clone of it would have it"):
+        below_here("../a.yaml")
+
+
 # What this repository publishes
+
+
+def test_what_is_published_is_what_today_s_code_and_configs_would_train():
+    """Else `make pull` brings back runs of which none has the name that the study looks for."""
+    stages = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
+    for name, entry in read_published(ROOT / "published.yaml").studies.items():
+        plan = read_plan(str(ROOT / entry["config"]), ROOT / "config" / "datasets.yaml")
+        stored = set()
+        for step in PREDICTIONS:
+            out = stages[f"{step}@{name}"]["outs"][0]
+            listing = json.loads(object_path(out["md5"], ROOT / "artifacts").read_text())
+            stored |= {f"{step}/{file['relpath'].split('/')[0]}" for file in listing}
+        assert stored == {*plan.stage1, *plan.error_sets, *plan.trainings}, f"run {entry['config']}, `bam publish` it"
+        assert {data.data_id for data in plan.datasets.values()} == set(entry["data"])
+        assert set(plan.datasets) == set(entry["groups"])
 
 
 def test_dvc_s_lock_names_nothing_that_the_repository_s_remote_lacks():

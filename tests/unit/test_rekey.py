@@ -1,6 +1,7 @@
 """Carrying runs over to the ids of changed code: only what is the same byte for byte, and never silently."""
 
 import json
+import shutil
 
 import pytest
 
@@ -88,6 +89,41 @@ def test_a_change_of_one_later_step_is_noticed_too(changed, monkeypatch):
     with pytest.raises(DataError, match=r"another test\.npz"):
         rekey(plan, layout, WHY, 1, "cpu")
     assert not there(plan, layout)
+
+
+def test_weights_that_are_not_here_are_said_and_not_taken_for_other_code(finished, changed):
+    plan, layout = changed
+    shutil.rmtree(layout.results / "weights")
+    with pytest.raises(
+        DataError, match=r"model\.safetensors: is not here, so nothing shows .*; nothing is carried over"
+    ):
+        rekey(plan, layout, WHY, 1, "cpu")
+    # Runs that have their names already are not carried over to themselves.
+    assert rekey(finished[0], layout, WHY, 1, "cpu").startswith("nothing to carry over")
+
+
+def test_a_stale_record_that_is_damaged_stops_nothing(changed):
+    plan, layout = changed
+    records = sorted((layout.results / "predictions").glob("train/*/record.json"))
+    for record, text in zip(records, ("{", '{"rpec": {}}', '{"spec": 3}'), strict=False):
+        record.write_text(text)
+    summary, problems = verify(plan, layout)
+    assert problems == []
+    assert summary.count("is stale, and its record is corrupt") == min(3, len(records))
+    assert f"{len(plan.stage1) + len(plan.trainings)} stale" in summary
+
+
+def test_a_lost_error_set_and_lost_groups_are_named(finished):
+    plan, layout = finished
+    assert "is missing" not in verify(plan, layout)[0]
+    name = next(iter(plan.error_sets))
+    (layout.predictions(name) / "error_set.npz").unlink()
+    shutil.rmtree(layout.data / "groups")
+    summary, problems = verify(plan, layout)
+    path = layout.predictions(name) / "error_set.npz"
+    assert problems == []
+    assert f"{path}: is missing, and not checked; run the study to have it made again" in summary
+    assert "the groups are not here, and not checked" in summary
 
 
 def test_other_settings_or_other_data_are_not_carried_over(finished, monkeypatch):

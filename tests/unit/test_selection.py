@@ -27,14 +27,14 @@ def run(key: int, seed: int = 0, setting: int | None = None, failed: str = "", n
 def test_a_setting_is_chosen_by_the_mean_over_seeds_of_each_runs_best_epoch():
     rule = fixed({0: [0.9, 0.1, 0.1], 1: [0.1, 0.1, 0.2], 2: [0.1, 0.6, 0.1], 3: [0.1, 0.1, 0.6]})
     choice = choose(rule, [[run(0, 0), run(1, 1)], [run(2, 0), run(3, 1)]], "across_seeds")
-    assert [(c.candidate.run, c.epoch) for c in choice.chosen] == [("run2", 2), ("run3", 3)]
+    assert [(c.run, c.epoch) for c in choice.chosen] == [("run2", 2), ("run3", 3)]
     assert choice.mean_scores == pytest.approx((0.55, 0.6))
 
 
 def test_scope_per_seed_chooses_the_setting_for_each_seed_by_itself():
     rule = fixed({0: [0.9, 0.1, 0.1], 1: [0.1, 0.1, 0.2], 2: [0.1, 0.6, 0.1], 3: [0.1, 0.1, 0.6]})
     choice = choose(rule, [[run(0, 0), run(1, 1)], [run(2, 0), run(3, 1)]], "per_seed")
-    assert [(c.candidate.run, c.epoch) for c in choice.chosen] == [("run0", 1), ("run3", 3)]
+    assert [(c.run, c.epoch) for c in choice.chosen] == [("run0", 1), ("run3", 3)]
 
 
 def test_a_setting_with_a_failed_seed_is_left_out_and_listed():
@@ -42,7 +42,7 @@ def test_a_setting_with_a_failed_seed_is_left_out_and_listed():
     rows = [[run(0, 0), run(1, 1, 0, failed="the loss is nan")], [run(2, 0), run(3, 1)]]
     for scope in ("across_seeds", "per_seed"):
         choice = choose(rule, rows, scope)
-        assert [c.candidate.run for c in choice.chosen] == ["run2", "run3"]
+        assert [c.run for c in choice.chosen] == ["run2", "run3"]
         assert choice.mean_scores[0] is None
         assert choice.mean_scores[1] == pytest.approx(0.25)
         assert choice.left_out == ("s=0, seed 1: the loss is nan",)
@@ -113,7 +113,7 @@ def test_worst_error_group_compares_settings_on_the_cells_of_all_stage1s_of_the_
     spreads = Candidate({"s": 1}, 0, "b", epochs, Evidence(wrong_at(0, 5, 6)[None], LABELS, 2, hard, family))
     choice = choose(RULES["worst_error_group"], [[misses_the_hard], [spreads]], "across_seeds")
     # Own cells: 9/12 against 5/7, which would choose the first. Common cells: mean(9/12, 2/5) and mean(9/12, 5/7).
-    assert choice.chosen[0].candidate.run == "b"
+    assert choice.chosen[0].run == "b"
     assert choice.mean_scores == pytest.approx(((9 / 12 + 2 / 5) / 2, (9 / 12 + 5 / 7) / 2))
     assert choice.chosen[0].epoch_score == pytest.approx(5 / 7)
 
