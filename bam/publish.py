@@ -27,6 +27,7 @@ from bam.store import ARTIFACTS, LIMIT_BYTES, LOCK, PUBLISHED, dvc, git, read_pu
 from bam.verify import must_match
 
 STAGED = (str(PUBLISHED), str(LOCK), "large/dvc.lock", str(ARTIFACTS), "docs/results", "docs/fidelity.md", "README.md")
+MADE_FROM = ("bam", "workflow", "config")
 CACHED = "workflow/profiles/cached"
 MODEL_METHOD = "bam"
 
@@ -57,21 +58,43 @@ class Job:
         return list(dict.fromkeys(data.data_id for data in self.plan.datasets.values()))
 
 
-def publish(jobs: Sequence[Job], say: Callable[[str], None]) -> None:
+def publish(jobs: Sequence[Job], say: Callable[[str], None], message: str | None = None) -> None:
     """Take every step for all studies, saying which.
+
+    Parameters
+    ----------
+    message
+        Of a commit to git of what was staged, as the last step; None for no commit.
 
     Raises
     ------
     RunError
-        If a run is missing, or a command fails; it is named.
+        If a run is missing, or a command fails; it is named. If there is to be a commit and git does not have the code
+        or the configs as they are: then no commit would say what made the results.
     DataError
         If a stored file is not what its record says, or `artifacts` would grow beyond its limit.
     """
     _check_names(jobs)
+    if message is not None and (changed := _uncommitted()):
+        raise RunError(f"publish: {changed[0]} has changes that no commit has; commit code and configs first")
     for words, step in STEPS:
         say(words)
         step(jobs)
-    say('done; to keep it: git commit -m "Publish results"')
+    staged = [path for path in STAGED if Path(path).exists()]
+    if message is None:
+        first = f" ({_uncommitted()[0]} has changes too: commit code and configs first)" if _uncommitted() else ""
+        say(f'done; to keep it: git commit -m "Publish results"{first}')
+    elif git("diff", "--cached", "--name-only", "--", *staged):
+        say("commit to git")
+        git("commit", "--quiet", "--message", message, "--", *staged)
+    else:
+        say("nothing has changed, so there is nothing to commit to git")
+
+
+def _uncommitted() -> list[str]:
+    """Return what of code and configs git does not have as it is: ids come from both."""
+    lines = git("status", "--porcelain", "--untracked-files=all", "--", *MADE_FROM).splitlines()
+    return [line[3:] for line in lines]
 
 
 def below_here(config: str) -> str:

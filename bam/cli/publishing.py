@@ -33,6 +33,9 @@ def pull(
 def publish(
     configs: Configs,
     remote: Annotated[str, typer.Option(help="DVC remote for predictions, labels and groups.")] = "artifacts",
+    commit: Annotated[
+        str | None, typer.Option(help="Also commit to git what was staged, with this message.", metavar="MESSAGE")
+    ] = None,
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
     """Publish finished studies: prune, commit to DVC, copy tables and figures to docs/results/, stage for git."""
@@ -44,7 +47,7 @@ def publish(
     for config in configs:
         plan = options.read_plan(config, sources)
         jobs.append(Job(below_here(config), remote, plan, Layout(Path("data"), Path("results") / plan.study.name)))
-    step(jobs, lambda words: typer.echo(f"publish: {words}"))
+    step(jobs, lambda words: typer.echo(f"publish: {words}"), commit)
 
 
 def prune(

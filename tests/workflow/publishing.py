@@ -45,6 +45,8 @@ def make_repository(finished: Checkout, folder: Path) -> Checkout:
         (folder / name).unlink(missing_ok=True)
     (folder / "published.yaml").write_text(NOTHING)
     git(folder, "init", "--quiet")
+    for key, value in (("user.name", "test"), ("user.email", "test@example.org")):
+        git(folder, "config", key, value)
     commit(folder, "start")
     return Checkout(folder)
 
@@ -55,8 +57,7 @@ def commit(folder: Path, words: str) -> None:
 
 
 def publish(repository: Checkout) -> None:
-    repository.bam("publish", "config/small.yaml")
-    git(repository.folder, "commit", "--quiet", "--message", "publish")
+    repository.bam("publish", "config/small.yaml", "--commit", "publish")
 
 
 def clone(repository: Checkout, folder: Path, commit: str = "HEAD") -> Checkout:

@@ -57,8 +57,21 @@ def test_a_study_is_published_whole_and_git_has_nothing_of_data_and_results(publ
 def test_published_again_nothing_changes(published, tmp_path):
     shutil.copytree(published.folder, tmp_path / "copy", symlinks=True)
     again = Checkout(tmp_path / "copy")
-    again.bam("publish", "config/small.yaml")
+    head = git(again.folder, "rev-parse", "HEAD")
+    said = again.bam("publish", "config/small.yaml", "--commit", "again").stdout
+    assert "nothing has changed, so there is nothing to commit to git" in said
     assert git(again.folder, "status", "--short") == ""
+    assert git(again.folder, "rev-parse", "HEAD") == head
+
+
+def test_results_are_not_committed_before_the_code_and_configs_that_made_them(published, tmp_path):
+    shutil.copytree(published.folder, tmp_path / "copy", symlinks=True)
+    changed = Checkout(tmp_path / "copy")
+    changed.edit("config/small.yaml", "study: small", "study: small  # a note")
+    said = changed.bam("publish", "config/small.yaml", "--commit", "again", expect=2).stderr
+    assert said == "bam: publish: config/small.yaml has changes that no commit has; commit code and configs first\n"
+    said = changed.bam("publish", "config/small.yaml").stdout
+    assert 'git commit -m "Publish results" (config/small.yaml has changes too: commit code and configs first)' in said
 
 
 def test_a_clone_rebuilds_tables_figures_and_report_byte_for_byte_and_trains_nothing(published, pulled):
