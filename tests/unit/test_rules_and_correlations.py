@@ -166,7 +166,7 @@ def test_rules_name_what_a_rule_lacks_and_what_the_interval_is(tmp_path):
     assert the_row(made.shown, **{"Selection rule": "ClassDiff"})["Pairs"] == "4"
     assert not any("ClassDiff" in note for note in made.notes)
     assert "they are not independent" in made.caption
-    assert "t interval over seeds of each seed's mean over the pairs" in made.caption
+    assert "t interval over seeds, cut at ±100, of each seed's mean over the pairs" in made.caption
 
 
 def test_rules_need_two_pairs_and_the_oracle():
