@@ -9,14 +9,18 @@ where they are lost, so that they are made again.
 """
 
 import functools
+import shlex
 from collections.abc import Container, Iterable
 from pathlib import Path
+from typing import get_args
 
 from bam import catalogue
 from bam.code_digest import digest
 from bam.files import short_hash
 from bam.layout import Layout
 from bam.plan import Plan
+from bam.selection import Sees
+from bam.selection import sees as sees_of
 from bam.steps import figure as figure_step
 from bam.steps import table as table_step
 
@@ -29,19 +33,36 @@ class AnalysisGraph:
         self.layout = layout
         self._arms = {arm.name: arm for arm in plan.arms}
 
-    def part(self, arm: str, dataset: str, method: str, rule: str) -> str:
-        """Return the study cut down to what one selection chooses among, as JSON."""
-        return self._arms[arm].study.only(dataset, method, [rule]).json()
+    def sights(self) -> list[Sees]:
+        """Return which of labels, errors and groups the study has rules for."""
+        return [sees for sees in get_args(Sees) if self.rules(sees)]
 
-    def select_inputs(self, arm: str, dataset: str, method: str, rule: str) -> list[str]:
-        """Return the validation predictions and labels that a rule reads, and groups for oracles."""
-        from bam.selection import RULES
+    def rules(self, sees: Sees) -> list[str]:
+        """Return the study's rules that decide by this and nothing more, in config order; one job applies them."""
+        return [rule for rule in self.plan.study.file.selection if sees_of(rule) == sees]
 
-        wanted = RULES[rule]
+    def part(self, arm: str, dataset: str, method: str, sees: Sees) -> str:
+        """Return the study cut down to what selections choose among, as JSON."""
+        return self._arms[arm].study.only(dataset, method, self.rules(sees)).json()
+
+    def select_outputs(self, sees: Sees) -> list[str]:
+        """Return the selections that one job makes, as patterns with wildcards."""
+        pattern = "{{arm}}/{{dataset}}.{{method}}.{rule}.json"
+        return [f"{self.layout.results}/selection/" + pattern.format(rule=rule) for rule in self.rules(sees)]
+
+    def select_inputs(self, arm: str, dataset: str, method: str, sees: Sees) -> list[str]:
+        """Return the validation predictions and labels that rules read, and groups for oracles."""
         of = self._validation(arm, dataset, method)
-        stage1 = self._stage1_validation(arm, dataset, method) if wanted.needs_stage1 else ()
-        groups = self._group_files(arm, dataset, method, "val") if wanted.needs_groups != "none" else ()
+        stage1 = self._stage1_validation(arm, dataset, method) if sees == "errors" else ()
+        groups = self._group_files(arm, dataset, method, "val") if sees == "groups" else ()
         return [*of, *stage1, *groups]
+
+    def select_options(self, arm: str, dataset: str, method: str, sees: Sees) -> str:
+        """Return the options that name data set, method, rules and files, as they stand in a shell."""
+        words = ["--dataset", dataset, "--method", method]
+        for rule in self.rules(sees):
+            words += ["--rule", rule, "--out", str(self.layout.selection(arm, dataset, method, rule))]
+        return shlex.join(words)
 
     @functools.cache  # noqa: B019  (one graph lives as long as the process)
     def _validation(self, arm: str, dataset: str, method: str) -> tuple[str, ...]:
@@ -61,20 +82,22 @@ class AnalysisGraph:
         ids = dict.fromkeys(cell.run.dataset.groups_id for cell in self.plan.of(arm, dataset, method))
         return [str(self.layout.groups(an_id) / name) for an_id in ids for name in ("groups.json", f"{split}.csv")]
 
-    def select_code(self, rule: str) -> str:
-        """Return the digest of the code of `select` and of a label-only rule, which it looks up by name."""
-        by_name = [catalogue.module_name("rule", rule)] if rule in catalogue.names("rule") else []
+    def select_code(self, sees: Sees) -> str:
+        """Return the digest of the code of `select` and of the label-only rules, which it looks up by name."""
+        known = catalogue.names("rule")
+        by_name = [catalogue.module_name("rule", rule) for rule in self.rules(sees) if rule in known]
         return digest(("bam.steps.select", *by_name))
 
-    def evaluate_inputs(self, arm: str, dataset: str, method: str, rule: str) -> list[str]:
-        """Return the groups by which the chosen runs are scored, and those test predictions that are to be made."""
-        is_selected = self.layout.selection(arm, dataset, method, rule).exists()
-        runs = dict.fromkeys(cell.run.name for cell in self.plan.of(arm, dataset, method))
-        paths = (self.layout.predictions(run) / "test.npz" for run in runs if is_selected or self._is_there(run))
-        return [
-            *(str(path) for path in paths if not path.exists()),
-            *self._group_files(arm, dataset, method, "test"),
-        ]
+    def evaluate_inputs(self) -> list[str]:
+        """Return all selections, the groups by which chosen runs are scored, and test predictions that are lost."""
+        found: dict[str, None] = {}
+        for path, (arm, dataset, method) in self._selections.items():
+            is_selected = path.exists()
+            runs = dict.fromkeys(cell.run.name for cell in self.plan.of(arm, dataset, method))
+            tests = (self.layout.predictions(run) / "test.npz" for run in runs if is_selected or self._is_there(run))
+            lost = (str(test) for test in tests if not test.exists())
+            found |= dict.fromkeys([str(path), *lost, *self._group_files(arm, dataset, method, "test")])
+        return list(found)
 
     @functools.cache  # noqa: B019
     def _is_there(self, run: str) -> bool:
@@ -93,9 +116,10 @@ class AnalysisGraph:
             for dataset, method, rule in arm.choices()
         ]
 
-    def table_inputs(self, name: str) -> list[str]:
-        """Return what a table reads, as far as it has to be named, and the checksums beside evaluations."""
-        paths = table_step.inputs(name, self.plan, self.layout)
+    def table_inputs(self) -> list[str]:
+        """Return what the tables read, as far as it has to be named, and the checksums beside evaluations."""
+        names = table_step.names(self.plan)
+        paths = dict.fromkeys(path for name in names for path in table_step.inputs(name, self.plan, self.layout))
         behind = self._behind(paths)
         return _with_checksums(dict.fromkeys(named for path in paths for named in self._named(path, behind)))
 
@@ -126,8 +150,8 @@ class AnalysisGraph:
         return {self.layout.predictions(run): run for run in (*self.plan.stage1, *self.plan.trainings)}
 
     def figure_inputs(self, name: str) -> list[str]:
-        """Return the files that a figure reads, and the checksums beside evaluations."""
-        return _with_checksums(figure_step.inputs(name, self.plan, self.layout))
+        """Return the files that a figure reads."""
+        return [str(path) for path in figure_step.inputs(name, self.plan, self.layout)]
 
     def tables(self) -> list[str]:
         """Return every table of the study, in every format."""

@@ -1,13 +1,17 @@
 """The main table of a study under way: what is finished, and how far the rest is; no mean over some of the seeds."""
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.table import Table
 
 from bam.files import read_json
 from bam.layout import Layout
 from bam.needs import needs_groups
+from bam.pipeline import choose_and_score
 from bam.plan import Plan
 from bam.selection import RULES
 from bam.tables.evaluations import read_evaluations, summarise
@@ -15,15 +19,16 @@ from bam.tables.words import EMPTY, METRICS
 
 
 def partial_table(plan: Plan, layout: Layout) -> Table:
-    """Return test accuracies of every (data set, method, rule) whose evaluation is there, for the terminal.
+    """Return test accuracies of every (data set, method, rule) whose trainings are there, for the terminal.
 
     A rule chooses among all settings of a method, and a mean is over all seeds, so a method that lacks a training has
-    no numbers at all: its rows say how many of its trainings are there.
+    no numbers at all: its rows say how many of its trainings are there. What the study has not evaluated yet, which it
+    does after its last training, is scored here, and nothing of that is kept.
 
     Raises
     ------
     DataError
-        If an evaluation is damaged.
+        If predictions, labels, groups or an evaluation are missing or damaged.
     """
     seeds = plan.study.file.seeds
     found = Table(
@@ -55,16 +60,26 @@ def _cells(plan: Plan, layout: Layout, choice: tuple[str, str, str]) -> Iterator
     if len(there) < len(files):
         yield f"{len(there)} of {len(files)} trainings there"
         return
-    if not _is_of(plan, layout, choice, runs, newest=max(path.stat().st_mtime_ns for path in there)):
-        yield "trained, not yet evaluated"
-        return
-    rows = read_evaluations(plan, layout, [arm], only=[choice])
+    newest = max(path.stat().st_mtime_ns for path in there)
+    if _is_of(plan, layout, choice, runs, newest=newest):
+        rows = read_evaluations(plan, layout, [arm], only=[choice])
+    else:
+        rows = _scored_aside(plan, layout, choice)
     if rows.empty:
         yield "every setting failed"
         return
     summaries = {row["metric"]: row for row in summarise(rows, ["metric"], plan.study.file.seeds).to_dict("records")}
     for metric in METRICS:
         yield _percent(summaries[metric]) if metric in summaries else EMPTY
+
+
+def _scored_aside(plan: Plan, layout: Layout, choice: tuple[str, str, str]) -> pd.DataFrame:
+    """Return the rows of an evaluation that the study has not come to yet."""
+    arm, (dataset, method, rule) = plan.arms[0], choice
+    with tempfile.TemporaryDirectory() as folder:
+        aside = Layout(layout.data, Path(folder))
+        choose_and_score(plan.of(arm.name, dataset, method), rule, plan.study.file, layout, into=aside)
+        return read_evaluations(plan, aside, [arm], only=[choice])
 
 
 def _is_of(plan: Plan, layout: Layout, choice: tuple[str, str, str], runs: Sequence[str], newest: int) -> bool:

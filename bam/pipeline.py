@@ -85,11 +85,19 @@ def make_pretrained(weights: Pretrained, sources: dict[str, RawSet], layout: Lay
     pretrained(weights.model, raw, sources, folder)
 
 
-def choose_and_score(cells: Sequence[Cell], rule: str, study: StudyFile, layout: Layout) -> Path:
-    """Select by one rule, evaluate what it chose, and return the evaluation CSV."""
-    first = cells[0]
-    chosen = layout.selection(first.arm, first.dataset, first.method, rule)
-    scored = layout.evaluation(first.arm, first.dataset, first.method, rule)
+def choose_and_score(
+    cells: Sequence[Cell], rule: str, study: StudyFile, layout: Layout, into: Layout | None = None
+) -> Path:
+    """Select by one rule, evaluate what it chose, and return the evaluation CSV.
+
+    Parameters
+    ----------
+    into
+        Where selection and evaluation are written; `layout`, which the rest is read from, if None.
+    """
+    first, written = cells[0], into or layout
+    chosen = written.selection(first.arm, first.dataset, first.method, rule)
+    scored = written.evaluation(first.arm, first.dataset, first.method, rule)
     select(cells, rule, layout, study.selection_scope, chosen, validation_size=study.validation_size)
     evaluate(chosen, {cell.seed: cell.run.dataset.groups_id for cell in cells}, layout, scored)
     return scored

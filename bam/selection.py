@@ -22,6 +22,8 @@ from bam.metrics import group_accuracies
 
 Needs = Literal["none", "val", "train+val"]
 Scope = Literal["across_seeds", "per_seed"]
+# Validation labels alone, also which examples stage 1 misses, or also groups, as oracles do.
+Sees = Literal["labels", "errors", "groups"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,13 @@ RULES: Mapping[str, Rule] = {
     "worst_group": Rule("val", worst_group),
     "average_adjusted": Rule("train+val", average_adjusted),
 }
+
+
+def sees(rule: str) -> Sees:
+    """Return what a rule decides by; KeyError if there is no such rule."""
+    if RULES[rule].needs_groups != "none":
+        return "groups"
+    return "errors" if RULES[rule].needs_stage1 else "labels"
 
 
 @dataclass(frozen=True)

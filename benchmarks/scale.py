@@ -106,7 +106,7 @@ def timed(words: str, action: Callable[[], object]) -> None:
     print(f"{wall:8.1f} s, of processors {processor:6.1f} s  {words}", flush=True)
 
 
-def commands(folder: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+def commands() -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield what is timed once every run is there."""
     bam = (sys.executable, "-m", "bam")
     results = ("--results", "results/scale")
@@ -121,15 +121,10 @@ def commands(folder: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
                 f"bam select {method} {rule}",
                 (*bam, "select", *one, "--method", method, "--rule", rule, *results, *out),
             )
-    yield (
-        "bam evaluate",
-        (*bam, "evaluate", "--study", "config/scale.yaml", "--selection", chosen, *results, "--out", "e.csv"),
-    )
     everything = snakemake("--quiet", "rules", "--show-failed-logs", "--", "all")
     yield "snakemake all (selections, tables, figures, report)", everything
-    tables = sorted((folder / "results" / "scale" / "tables").glob("*.csv"))
-    for path in tables:
-        yield f"bam table {path.stem}", (*bam, "table", path.stem, "--study", "config/scale.yaml", *results)
+    for verb in ("evaluate", "table", "figure"):
+        yield f"bam {verb}, all", (*bam, verb, "--study", "config/scale.yaml", *results)
     yield "bam verify", (*bam, "verify", "config/scale.yaml")
     yield "bam prune", (*bam, "prune", "config/scale.yaml")
     yield "bam status", (*bam, "status", "config/scale.yaml")
@@ -157,7 +152,7 @@ def main() -> None:
         print(f"{len(plan.stage1) + len(plan.trainings)} runs, {len(plan.error_sets)} error sets", flush=True)
         call(folder, snakemake("--dry-run", "--quiet", "--", "all"), "snakemake -n, nothing there")
         timed("write random results", lambda: write_all(plan, layout))
-        for words, command in commands(folder):
+        for words, command in commands():
             call(folder, command, words)
 
 

@@ -1,6 +1,7 @@
 """The `bam` command: parses, calls one function, and turns mistakes into one line and status 2."""
 
 import errno
+import gc
 import io
 import logging
 import os
@@ -16,6 +17,9 @@ from bam import __version__
 from bam.cli import people, pipeline, publishing
 from bam.errors import BamError, RunError
 
+# Import makes objects by the hundred thousand and hardly any cycles; at Python's 700, searching them for cycles, and
+# once more at exit, is a third of what a job takes beyond its work (`benchmarks/jobs.py`).
+COLLECT_AFTER = 50_000
 REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
 
 app = typer.Typer(
@@ -61,6 +65,7 @@ def _one_line_where_a_folder_cannot_be_written() -> Iterator[None]:
 
 def main() -> None:
     """Run the command line; exit 0 on success, 2 for a user's mistake, 75 after a signal, 1 for a bug of ours."""
+    gc.set_threshold(COLLECT_AFTER)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale without µ or ± shows ? and goes on
@@ -75,3 +80,5 @@ def main() -> None:
             traceback.print_exc()
         print(f"bam: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
+    finally:
+        gc.freeze()

@@ -171,26 +171,33 @@ def select(  # noqa: PLR0913  (a verb's options)
     study: options.StudyOption,
     dataset: Annotated[str, typer.Option(help="Key of `datasets:`.")],
     method: Annotated[str, typer.Option(help="Key of `methods:`.")],
-    rule: Annotated[str, typer.Option(help="Selection rule.")],
+    rule: Annotated[list[str], typer.Option(help="Selection rule; may be given several times.")],
     results: options.Results,
-    out: Annotated[Path, typer.Option(help="JSON file to write.")],
+    out: Annotated[list[Path], typer.Option(help="JSON file to write, one for each rule, in the same order.")],
     data: options.Data = Path("data"),
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
-    """Choose a setting, and an epoch for each seed, by one rule on stored validation predictions."""
+    """Choose a setting, and an epoch for each seed, by rules on stored validation predictions."""
     from bam.layout import Layout
     from bam.steps.select import select as step
 
+    if len(rule) != len(out):
+        raise ConfigError(f"--rule, --out: {len(rule)} rules and {len(out)} files; give one file for each rule")
     plan = options.read_plan(study, sources)
     file, cells = plan.study.file, plan.of("main", dataset, method)
-    step(cells, rule, Layout(data, results), file.selection_scope, out, validation_size=file.validation_size)
+    for name, path in zip(rule, out, strict=True):
+        step(cells, name, Layout(data, results), file.selection_scope, path, validation_size=file.validation_size)
 
 
 def evaluate(
     study: options.StudyOption,
-    selection: Annotated[Path, typer.Option(help="JSON file that `select` wrote.")],
     results: options.Results,
-    out: Annotated[Path, typer.Option(help="CSV file to write; accuracies are fractions.")],
+    selection: Annotated[
+        Path | None, typer.Option(help="JSON file that `select` wrote; without it, all choices of the study.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="CSV file to write for --selection; accuracies are fractions.")
+    ] = None,
     data: options.Data = Path("data"),
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
@@ -198,8 +205,14 @@ def evaluate(
     from bam.files import read_json
     from bam.layout import Layout
     from bam.steps.evaluate import evaluate as step
+    from bam.steps.evaluate import evaluate_all
 
+    if (selection is None) != (out is None):
+        raise ConfigError("--selection, --out: give both, for one choice, or neither, for all choices of the study")
     plan = options.read_plan(study, sources)
+    if selection is None or out is None:
+        evaluate_all(plan, Layout(data, results))
+        return
     choice = read_json(selection)
     if not isinstance(choice, dict) or not {"dataset", "method", "chosen"} <= choice.keys():
         raise DataError(f"{selection}: is not a selection; make it with `bam select`")
@@ -208,31 +221,37 @@ def evaluate(
 
 
 def table(
-    name: Annotated[str, typer.Argument(help="Table, e.g. main.")],
     study: options.StudyOption,
     results: options.Results,
+    names: Annotated[list[str] | None, typer.Argument(help="Tables, e.g. main; without any, all of the study.")] = None,
     data: options.Data = Path("data"),
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
-    """Write one table as CSV (fractions), Markdown and LaTeX (percent) to <results>/tables."""
+    """Write tables as CSV (fractions), Markdown and LaTeX (percent) to <results>/tables."""
     from bam.layout import Layout
-    from bam.steps.table import table as step
+    from bam.steps import table as step
 
-    step(name, options.read_plan(study, sources), Layout(data, results))
+    plan = options.read_plan(study, sources)
+    step.tables(names or step.names(plan), plan, Layout(data, results))
 
 
 def figure(
-    name: Annotated[str, typer.Argument(help="Figure, e.g. worst_group_by_method.")],
     study: options.StudyOption,
     results: options.Results,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Figures, e.g. worst_group_by_method; without any, all of the study."),
+    ] = None,
     data: options.Data = Path("data"),
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
-    """Draw one figure as PDF, PNG and SVG, with its caption as text, to <results>/figures."""
+    """Draw figures as PDF, PNG and SVG, with their captions as text, to <results>/figures."""
     from bam.layout import Layout
-    from bam.steps.figure import figure as step
+    from bam.steps import figure as step
 
-    step(name, options.read_plan(study, sources), Layout(data, results))
+    plan = options.read_plan(study, sources)
+    for name in names or step.names(plan):
+        step.figure(name, plan, Layout(data, results))
 
 
 def report(

@@ -52,6 +52,8 @@ def build(
     import torch
     from torch import nn
 
+    from bam.pooling import MaxPool2x2
+
     channels, *sides = input_shape
     for _ in range(2):
         sides = [(side - 4 + 2 * settings.padding) // 2 for side in sides]
@@ -62,10 +64,10 @@ def build(
         )
     layers = nn.Sequential(
         nn.Conv2d(channels, 6, kernel_size=5, padding=settings.padding),
-        nn.MaxPool2d(2),
+        MaxPool2x2(),
         nn.ReLU(),
         nn.Conv2d(6, 16, kernel_size=5, padding=settings.padding),
-        nn.MaxPool2d(2),
+        MaxPool2x2(),
         nn.ReLU(),
         nn.Flatten(),
         nn.Linear(16 * sides[0] * sides[1], 120),

@@ -1,13 +1,13 @@
 """The command lines that make a study, for someone without Snakemake: what the rules run, in order."""
 
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bam.files import canonical_json
 from bam.layout import Layout
 from bam.plan import Plan, Run
+from bam.selection import sees
 from bam.study import Arm
 
 
@@ -29,7 +29,7 @@ def config_file(plan: Plan) -> str:
     return plan.study.source if _is_file(plan) else f"config/{plan.study.name}.yaml"
 
 
-def blocks(plan: Plan, layout: Layout, tables: Sequence[str], figures: Sequence[str], out: Path) -> list[Block]:
+def blocks(plan: Plan, layout: Layout, out: Path) -> list[Block]:
     """Return all command lines of a study, step by step."""
     runs = sorted(plan.stage1.values(), key=lambda run: run.spec.training.epochs)
     found = [
@@ -39,10 +39,9 @@ def blocks(plan: Plan, layout: Layout, tables: Sequence[str], figures: Sequence[
     ]
     found += [_selection(plan, arm, layout) for arm in plan.arms]
     common = ["--results", str(layout.results), "--data", str(layout.data)]
-    reporting = [_with_study(plan, ["table", name], common) for name in tables]
-    reporting += [_with_study(plan, ["figure", name], common) for name in figures]
+    reporting = [_with_study(plan, [verb], common) for verb in ("evaluate", "table", "figure")]
     reporting.append(_with_study(plan, ["report"], [*common, "--out", str(out)]))
-    found.append(Block("Tables, figures and this report", (*_assignment(plan), *reporting)))
+    found.append(Block("Evaluation, tables, figures and this report", (*_assignment(plan), *reporting)))
     return [block for block in found if block.lines]
 
 
@@ -117,14 +116,14 @@ def _selection(plan: Plan, arm: Arm, layout: Layout) -> Block:
     study = shlex.join(["--study", plan.study.source]) if by_name else '--study "$STUDY"'
     common = shlex.join(["--results", str(layout.results), "--data", str(layout.data)])
     lines = [] if by_name else [f"STUDY={shlex.quote(arm.study.json())}"]
+    jobs: dict[tuple[str, str, str], list[str]] = {}
     for dataset, method, rule in arm.choices():
         chosen = str(layout.selection(arm.name, dataset, method, rule))
-        scored = str(layout.evaluation(arm.name, dataset, method, rule))
-        what = shlex.join(["--dataset", dataset, "--method", method, "--rule", rule, "--out", chosen])
+        jobs.setdefault((dataset, method, sees(rule)), []).extend(["--rule", rule, "--out", chosen])
+    for (dataset, method, _), rules in jobs.items():
+        what = shlex.join(["--dataset", dataset, "--method", method, *rules])
         lines.append(f"{_bam('select')} {study} {what} {common}")
-        score = shlex.join(["--selection", chosen, "--out", scored])
-        lines.append(f"{_bam('evaluate')} {study} {score} {common}")
-    title = "Select and evaluate" + ("" if arm.name == "main" else f", {arm.analysis}: {_point(arm)}")
+    title = "Select" + ("" if arm.name == "main" else f", {arm.analysis}: {_point(arm)}")
     return Block(title, tuple(lines))
 
 

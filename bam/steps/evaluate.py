@@ -16,6 +16,7 @@ from bam.group_metrics import adjusted_accuracy, worst_group_accuracy
 from bam.groups import GroupScheme, read_scheme, read_split
 from bam.layout import Layout
 from bam.metrics import accuracy, group_accuracies
+from bam.plan import Plan
 from bam.selection import setting_text
 from bam.statistics import wilson_interval
 
@@ -45,6 +46,15 @@ class Row:
     n: int | str
     low: float | str
     high: float | str
+
+
+def evaluate_all(plan: Plan, layout: Layout) -> None:
+    """Score every choice of a study; errors as `evaluate`."""
+    for arm in plan.arms:
+        for dataset, method, rule in arm.choices():
+            groups_ids = {cell.seed: cell.run.dataset.groups_id for cell in plan.of(arm.name, dataset, method)}
+            out = layout.evaluation(arm.name, dataset, method, rule)
+            evaluate(layout.selection(arm.name, dataset, method, rule), groups_ids, layout, out)
 
 
 def evaluate(selection: Path, groups_ids: Mapping[int, str], layout: Layout, out: Path) -> None:

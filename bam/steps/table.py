@@ -1,11 +1,20 @@
 """Write one table of a study as CSV, Markdown and LaTeX."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from bam.files import write_text
 from bam.layout import Layout
 from bam.plan import Plan
 from bam.tables import inputs as needed
+
+
+def tables(wanted: Sequence[str], plan: Plan, layout: Layout) -> None:
+    """Write some tables, or none if one of the names is wrong; errors as `table`."""
+    for name in wanted:
+        needed.check_name(name)
+    for name in wanted:
+        table(name, plan, layout)
 
 
 def table(name: str, plan: Plan, layout: Layout) -> None:

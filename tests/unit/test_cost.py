@@ -27,19 +27,27 @@ def measured(tmp_path: Path) -> tuple[Plan, Layout]:
     benchmark(logs / "prepare" / f"{data.data_id}.benchmark.tsv", "2.5", "300.25")
     benchmark(logs / "prepare" / "of_another_study-12345678.benchmark.tsv", "9", "9000")
     select = own / "select" / "main"
-    for rule, mib in (("class_difference", "50.5"), ("last", "70.5"), ("worst_group", "60.5")):
-        benchmark(select / f"toy.bam.{rule}.benchmark.tsv", "1.0", mib)
-    benchmark(select / "toy.erm.last.benchmark.tsv", "0.5", "NA")  # over before it was looked at
-    benchmark(select / "toy.erm.worst_group.benchmark.tsv", "0.5", "0.1")  # no more than the shell was seen
-    benchmark(select / "toy.jtt.last.benchmark.tsv", "9", "9000")  # a method that the study has no more
-    (select / "toy.erm.class_difference.benchmark.tsv").write_text("")
+    for sees, mib in (("labels", "50.5"), ("groups", "70.5")):
+        benchmark(select / f"toy.bam.{sees}.benchmark.tsv", "1.0", mib)
+    benchmark(select / "toy.erm.labels.benchmark.tsv", "0.5", "NA")  # over before it was looked at
+    benchmark(select / "toy.erm.groups.benchmark.tsv", "0.5", "0.1")  # no more than the shell was seen
+    benchmark(select / "toy.jtt.labels.benchmark.tsv", "9", "9000")  # a method that the study has no more
+    cut = own / "select" / "mu-5" / "toy.bam.labels.benchmark.tsv"
+    cut.parent.mkdir()
+    cut.write_text("")
+    benchmark(own / "evaluate.benchmark.tsv", "1.5", "61")
+    benchmark(own / "table.benchmark.tsv", "2.0", "150")
+    benchmark(own / "figure" / "regret.benchmark.tsv", "3.0", "200")
     return plan, layout
 
 
 def test_jobs_that_train_nothing_have_their_seconds_and_peak_memory(measured):
     assert list(job_rows(*measured)) == [
         Jobs("prepare", 1, 2.5, 300.25),
-        Jobs("select", 5, 4.0, 70.5),
+        Jobs("select", 4, 3.0, 70.5),
+        Jobs("evaluate", 1, 1.5, 61.0),
+        Jobs("table", 1, 2.0, 150.0),
+        Jobs("figure", 1, 3.0, 200.0),
     ]
 
 
@@ -49,4 +57,4 @@ def test_the_printed_table_has_trainings_and_jobs(measured):
     lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in console.export_text().splitlines()]
     rows = {tuple(line[:3]): line[3:] for line in lines if line}
     assert rows["toy", "bam", "stage1"] == ["3", "6.0", "3.0", "1.5", "3.0"]
-    assert rows["", "", "select"] == ["5", "4.0", "", "", "70.5"]
+    assert rows["", "", "select"] == ["4", "3.0", "", "", "70.5"]

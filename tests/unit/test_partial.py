@@ -45,26 +45,45 @@ def test_a_method_that_lacks_a_training_has_no_numbers_though_other_seeds_are_th
     assert found["erm", "last"][0] == f"{mean:.1f} ± 5.0"
 
 
-def test_what_is_trained_and_not_evaluated_and_what_failed_is_said(under_way):
+def test_what_is_trained_and_not_evaluated_is_scored_and_leaves_no_file(under_way):
+    plan, layout = under_way
+    for rule in ("class_difference", "last", "worst_group"):
+        layout.evaluation("main", "toy", "bam", rule).unlink()
+        layout.selection("main", "toy", "bam", rule).unlink()
+    before = sorted(layout.results.rglob("*"))
+    found = lines(plan, layout)
+    assert found["bam", "last"][1] == "66.7 ± 0.0", "the second epoch misses two of six"
+    assert found["bam", "class_difference"][0] == found["bam", "worst_group"][0] == "100.0 ± 0.0", "the first is right"
+    assert sorted(layout.results.rglob("*")) == before
+
+
+def test_trainings_that_are_there_without_what_scores_them_are_an_error_that_names_it(under_way):
     plan, layout = under_way
     layout.evaluation("main", "toy", "bam", "last").unlink()
+    lost = layout.predictions(plan.of("main", "toy", "bam")[0].run.name) / "test.npz"
+    lost.unlink()
+    with pytest.raises(DataError, match=str(lost)):
+        partial_table(plan, layout)
+
+
+def test_what_failed_is_said(under_way):
+    plan, layout = under_way
     write_evaluation(layout, "main", ("toy", "erm", "last"), {})
     write_evaluation(layout, "main", ("toy", "erm", "worst_group"), {0: 0.5, 2: 0.7})
     found = lines(plan, layout)
-    assert found["bam", "last"][0] == "trained, not yet evaluated"
     assert found["erm", "last"][0] == "every setting failed"
     assert found["erm", "worst_group"][0].endswith("(without seed 1)")
 
 
-def test_an_evaluation_of_other_settings_or_seeds_gives_no_numbers(under_way):
+def test_an_evaluation_of_other_settings_or_seeds_gives_no_numbers_but_trainings_do(under_way):
     _, layout = under_way
     grown = plan_of(rates=[0.01, 0.1])
     assert lines(grown, layout)["erm", "last"] == ["3 of 6 trainings there", "", ""]
     write_runs(grown, layout)
-    assert lines(grown, layout)["erm", "last"][0] == "trained, not yet evaluated", "of the first setting alone"
+    assert lines(grown, layout)["erm", "last"][1] == "66.7 ± 0.0", "not the evaluation of the first setting alone"
     write_choices(grown, layout)
     shrunk = plan_of(rates=[0.1])
-    assert lines(shrunk, layout)["erm", "last"][0] == "trained, not yet evaluated", "of two settings"
+    assert lines(shrunk, layout)["erm", "last"][1] == "66.7 ± 0.0", "not the evaluation of two settings"
 
 
 def test_a_damaged_evaluation_is_an_error_and_no_number(under_way):

@@ -352,17 +352,20 @@ def test_status_counts_what_is_there_and_names_failed_runs_and_logs(tmp_path: Pa
     why = "stage 1 stopped: the loss is inf at epoch 1, step 3 of 6"
     write_predictions(folder / "val.npz", Predictions(np.array([2]), np.zeros((1, 14)), np.array([np.nan]), failed=why))
     (folder / "record.json").write_text("{}")
-    logs = layout.results / "logs" / "figure"
-    logs.mkdir(parents=True)
-    (logs / "good.log").write_text("a training that went well\n")
-    (logs / "bad.log").write_text("".join(f"line {k}\n" for k in range(9)) + "bam: val.npz: is missing\n")
-    (logs / "bug.log").write_text("Traceback (most recent call last):\n  ...\nKeyError: 1\n")
+    logs = layout.results / "logs"
+    (logs / "figure").mkdir(parents=True)
+    (logs / "evaluate.log").write_text("that went well\n")
+    (logs / "table.log").write_text("".join(f"line {k}\n" for k in range(9)) + "bam: val.npz: is missing\n")
+    (logs / "figure" / "regret.log").write_text("Traceback (most recent call last):\n  ...\nKeyError: 1\n")
     lines = look(plan, layout).text.splitlines()
     assert lines[0] == "prepared data        2 of 2"
     assert lines[1] == "stage 1              1 of 4: 3 waiting"
     assert f"failed: {name}: {why}" in lines
-    assert [line for line in lines if line.startswith("log ")] == [f"log {logs}/bad.log:", f"log {logs}/bug.log:"]
-    assert lines[lines.index(f"log {logs}/bad.log:") + 1 :][:5] == [
+    assert [line for line in lines if line.startswith("log ")] == [
+        f"log {logs}/table.log:",
+        f"log {logs}/figure/regret.log:",
+    ]
+    assert lines[lines.index(f"log {logs}/table.log:") + 1 :][:5] == [
         *(f"  line {k}" for k in range(5, 9)),
         "  bam: val.npz: is missing",
     ]
@@ -447,17 +450,18 @@ def test_a_wrong_call_is_status_2_without_a_traceback(arguments: list[str]):
 
 EXPORTED = {"schema": "bam.model/2", "model": {"name": "mlp", "hidden": [4]}}
 STUDY = json.dumps(toy.study_content())
-BY_LAST = ("--dataset", "digits", "--rule", "last", "--results", "r", "--out", "o.json")
+OF_DIGITS = ("--dataset", "digits", "--results", "r", "--out", "o.json")
+BY_LAST = (*OF_DIGITS, "--rule", "last")
 MISTAKES = {
     "broken JSON": (["plan", "{x"], "study: is not valid JSON"),
     "no file": (["plan", "no.yaml"], "no.yaml: cannot be read (No such file or directory)"),
     "unknown key": (["plan", json.dumps({**toy.STUDY, "seed": 1})], "seed: unknown key (did you mean 'seeds'?)"),
     "unknown rule": (
-        ["select", "--study", STUDY, "--method", "bam", *BY_LAST, "--rule", "class_diference"],
+        ["select", "--study", STUDY, "--method", "bam", *OF_DIGITS, "--rule", "class_diference"],
         "--rule: there is no 'class_diference' (did you mean 'class_difference'?)",
     ),
     "rule without stage 1": (
-        ["select", "--study", STUDY, "--method", "erm", *BY_LAST, "--rule", "worst_error_group"],
+        ["select", "--study", STUDY, "--method", "erm", *OF_DIGITS, "--rule", "worst_error_group"],
         "--rule worst_error_group: needs a stage 1, which erm has not",
     ),
     "unknown method": (["select", "--study", STUDY, "--method", "bm", *BY_LAST], "has no runs"),
@@ -466,6 +470,15 @@ MISTAKES = {
         ["evaluate", "--study", STUDY, "--selection", "other.json", "--results", "r", "--out", "o.csv"],
         "other.json: is not a selection; make it with `bam select`",
     ),
+    "more rules than files": (
+        ["select", "--study", STUDY, "--method", "bam", *BY_LAST, "--rule", "average"],
+        "--rule, --out: 2 rules and 1 files; give one file for each rule",
+    ),
+    "selection without a file to write": (
+        ["evaluate", "--study", STUDY, "--selection", "other.json", "--results", "r"],
+        "--selection, --out: give both, for one choice, or neither, for all choices of the study",
+    ),
+    "unknown table": (["table", "main", "mian", "--study", STUDY, "--results", "r"], "did you mean 'main'?"),
     "incomplete settings": (
         ["prepare", "--settings", '{"kind": "colored_digits"}', "--raw", "raw", "--out", "o"],
         "aligned",

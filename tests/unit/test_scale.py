@@ -6,7 +6,8 @@ from collections.abc import Callable
 from bam.analysis_graph import AnalysisGraph
 from bam.data.sources import read_sources
 from bam.graph import SOURCES, Graph
-from bam.steps import table as table_step
+from bam.selection import sees
+from bam.steps import figure as figure_step
 from tests import toy
 
 SHELL_LIMIT = 128 * 1024  # bytes of one argument of a process on Linux
@@ -31,12 +32,13 @@ def ask_everything(n_settings: int) -> tuple[Graph, AnalysisGraph]:
         graph.trainings.spec(name)
         graph.trainings.options(name, "cpu")
     for arm in graph.plan.arms:
-        for choice in arm.choices():
-            analysis.select_inputs(arm.name, *choice)
-            analysis.evaluate_inputs(arm.name, *choice)
-            analysis.covers(arm.name, *choice[:2])
-    for name in table_step.names(graph.plan):
-        analysis.table_inputs(name)
+        for dataset, method, rule in arm.choices():
+            analysis.select_inputs(arm.name, dataset, method, sees(rule))
+            analysis.covers(arm.name, dataset, method)
+    analysis.evaluate_inputs()
+    analysis.table_inputs()
+    for name in figure_step.names(graph.plan):
+        analysis.figure_inputs(name)
     return graph, analysis
 
 
@@ -61,7 +63,10 @@ def test_no_command_grows_with_the_grid():
     for n_settings in (25, 100):
         graph, analysis = ask_everything(n_settings)
         parts = [graph.study.json()]
-        parts += [analysis.part(arm.name, *choice) for arm in graph.plan.arms for choice in arm.choices()]
+        for arm in graph.plan.arms:
+            for dataset, method, rule in arm.choices():
+                choice = (arm.name, dataset, method, sees(rule))
+                parts += [analysis.part(*choice), analysis.select_options(*choice)]
         parts += [graph.trainings.spec(name) for name in (*graph.plan.stage1, *graph.plan.trainings)]
         lengths[n_settings] = max(len(part.encode()) for part in parts)
     # Only the config's own lists are longer: a few bytes for each value, none for each run.

@@ -21,7 +21,7 @@ PARTS = (
 )
 NOTHING = "data: {}\ngroups: {}\nmodels: {}\nsegments: {}\nstudies: {}\n"
 LOCKS = ("dvc.lock", "large/dvc.lock")
-ANALYSIS = {"select", "evaluate", "table", "figure", "report"}
+ANALYSIS = {"select", "select_by_errors", "select_by_groups", "evaluate", "table", "figure", "report"}
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -5,6 +5,7 @@ rule fetch:
         "logs/fetch/{raw}.log",
     benchmark:
         "logs/fetch/{raw}.benchmark.tsv"
+    priority: 50
     conda:
         "../../environment.yml"
     resources:
@@ -36,6 +37,7 @@ rule prepare:
         "logs/prepare/{id}.log",
     benchmark:
         "logs/prepare/{id}.benchmark.tsv"
+    priority: 50
     conda:
         "../../environment.yml"
     resources:
@@ -76,6 +78,7 @@ rule pretrained:
         "logs/pretrained/{id}.log",
     benchmark:
         "logs/pretrained/{id}.benchmark.tsv"
+    priority: 50
     conda:
         "../../environment.yml"
     resources:
@@ -102,6 +105,7 @@ rule annotate:
         "logs/annotate/{id}.log",
     benchmark:
         "logs/annotate/{id}.benchmark.tsv"
+    priority: 50
     conda:
         "../../environment.yml"
     resources:

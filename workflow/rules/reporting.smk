@@ -1,14 +1,13 @@
+# One job writes all tables, for most of what one takes is imports; a figure takes longer, and each has a job.
 rule table:
     input:
-        lambda w: analysis.table_inputs(w.name),
+        lambda w: analysis.table_inputs(),
     output:
-        csv=f"{RESULTS}/tables/{{name}}.csv",
-        md=f"{RESULTS}/tables/{{name}}.md",
-        tex=f"{RESULTS}/tables/{{name}}.tex",
+        analysis.tables(),
     log:
-        f"{RESULTS}/logs/table/{{name}}.log",
+        f"{RESULTS}/logs/table.log",
     benchmark:
-        f"{RESULTS}/logs/table/{{name}}.benchmark.tsv"
+        f"{RESULTS}/logs/table.benchmark.tsv"
     conda:
         "../../environment.yml"
     resources:
@@ -20,7 +19,7 @@ rule table:
         code=analysis.code("bam.steps.table"),
         results=lambda w: RESULTS,
     shell:
-        "python -m bam table {wildcards.name} --study {params.study:q} --results {params.results} > {log} 2>&1"
+        "python -m bam table --study {params.study:q} --results {params.results} > {log} 2>&1"
 
 
 rule figure:

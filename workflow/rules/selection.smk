@@ -1,48 +1,58 @@
-rule select:
-    input:
-        lambda w: analysis.select_inputs(w.arm, w.dataset, w.method, w.rule),
-    output:
-        f"{RESULTS}/selection/{{arm}}/{{dataset}}.{{method}}.{{rule}}.json",
-    log:
-        f"{RESULTS}/logs/select/{{arm}}/{{dataset}}.{{method}}.{{rule}}.log",
-    benchmark:
-        f"{RESULTS}/logs/select/{{arm}}/{{dataset}}.{{method}}.{{rule}}.benchmark.tsv"
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        study=lambda w: analysis.part(w.arm, w.dataset, w.method, w.rule),
-        covers=lambda w: analysis.covers(w.arm, w.dataset, w.method),
-        code=lambda w: analysis.select_code(w.rule),
-        results=lambda w: RESULTS,
-    shell:
-        "python -m bam select --study {params.study:q} --dataset {wildcards.dataset} --method {wildcards.method}"
-        " --rule {wildcards.rule} --results {params.results} --out {output} > {log} 2>&1"
+# The wall: rules that see labels alone, stage 1's errors too, or groups, are applied by jobs apart, so that no job has a
+# file that one of its rules may not see.
+for sees in analysis.sights():
+
+    rule:
+        name:
+            "select" if sees == "labels" else f"select_by_{sees}"
+        input:
+            lambda w, sees=sees: analysis.select_inputs(
+                w.arm, w.dataset, w.method, sees
+            ),
+        output:
+            analysis.select_outputs(sees),
+        log:
+            f"{RESULTS}/logs/select/{{arm}}/{{dataset}}.{{method}}.{sees}.log",
+        benchmark:
+            f"{RESULTS}/logs/select/{{arm}}/{{dataset}}.{{method}}.{sees}.benchmark.tsv"
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        params:
+            study=lambda w, sees=sees: analysis.part(w.arm, w.dataset, w.method, sees),
+            options=lambda w, sees=sees: analysis.select_options(
+                w.arm, w.dataset, w.method, sees
+            ),
+            covers=lambda w: analysis.covers(w.arm, w.dataset, w.method),
+            code=analysis.select_code(sees),
+            results=lambda w: RESULTS,
+        shell:
+            "python -m bam select --study {params.study:q} {params.options}"
+            " --results {params.results} > {log} 2>&1"
 
 
+# One job scores all choices: each takes milliseconds, and the start of a process half a second.
 rule evaluate:
     input:
-        lambda w: analysis.evaluate_inputs(w.arm, w.dataset, w.method, w.rule),
-        selection=f"{RESULTS}/selection/{{arm}}/{{dataset}}.{{method}}.{{rule}}.json",
+        lambda w: analysis.evaluate_inputs(),
     output:
-        csv=f"{RESULTS}/evaluation/{{arm}}/{{dataset}}.{{method}}.{{rule}}.csv",
-        checksum=f"{RESULTS}/evaluation/{{arm}}/{{dataset}}.{{method}}.{{rule}}.csv.sha256",
+        analysis.evaluations(),
+        [f"{path}.sha256" for path in analysis.evaluations()],
     log:
-        f"{RESULTS}/logs/evaluate/{{arm}}/{{dataset}}.{{method}}.{{rule}}.log",
+        f"{RESULTS}/logs/evaluate.log",
     benchmark:
-        f"{RESULTS}/logs/evaluate/{{arm}}/{{dataset}}.{{method}}.{{rule}}.benchmark.tsv"
+        f"{RESULTS}/logs/evaluate.benchmark.tsv"
     conda:
         "../../environment.yml"
     resources:
         mem_mb=2000,
-        runtime=10,
+        runtime=20,
     params:
-        study=lambda w: analysis.part(w.arm, w.dataset, w.method, w.rule),
-        covers=lambda w: analysis.covers(w.arm, w.dataset, w.method),
+        study=graph.study.json(),
+        covers=analysis.all_runs(),
         code=analysis.code("bam.steps.evaluate"),
         results=lambda w: RESULTS,
     shell:
-        "python -m bam evaluate --study {params.study:q} --selection {input.selection}"
-        " --results {params.results} --out {output.csv} > {log} 2>&1"
+        "python -m bam evaluate --study {params.study:q} --results {params.results} > {log} 2>&1"

@@ -1,5 +1,7 @@
 # Params take `input` so that Snakemake does not compare them: the id in the folder's name covers them (bam/training_graph.py).
 # One function gives all inputs and one all options: planning a large grid is mostly calls of such functions.
+# Priorities: what others wait for comes first, and selections, tables and figures, which have none, fill the cores that
+# the last trainings leave idle.
 rule stage1:
     input:
         lambda w: ancient(graph.trainings.inputs(f"stage1/{w.run}")),
@@ -24,6 +26,7 @@ rule stage1:
         f"{RESULTS}/logs/stage1/{{run}}.log",
     benchmark:
         f"{RESULTS}/logs/stage1/{{run}}.benchmark.tsv"
+    priority: 30
     conda:
         "../../environment.yml"
     threads: graph.study.file.threads
@@ -48,6 +51,7 @@ rule error_set:
         f"{RESULTS}/logs/error_set/{{run}}.log",
     benchmark:
         f"{RESULTS}/logs/error_set/{{run}}.benchmark.tsv"
+    priority: 40
     conda:
         "../../environment.yml"
     resources:
@@ -80,6 +84,7 @@ rule stage2:
         f"{RESULTS}/logs/stage2/{{run}}.log",
     benchmark:
         f"{RESULTS}/logs/stage2/{{run}}.benchmark.tsv"
+    priority: 20
     conda:
         "../../environment.yml"
     threads: graph.study.file.threads
@@ -113,6 +118,7 @@ rule train:
         f"{RESULTS}/logs/train/{{run}}.log",
     benchmark:
         f"{RESULTS}/logs/train/{{run}}.benchmark.tsv"
+    priority: 10
     conda:
         "../../environment.yml"
     threads: graph.study.file.threads
