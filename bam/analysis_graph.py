@@ -19,10 +19,14 @@ from bam.code_digest import digest
 from bam.files import short_hash
 from bam.layout import Layout
 from bam.plan import Plan
-from bam.selection import Sees
-from bam.selection import sees as sees_of
+from bam.selection import RULES, Sight, sight_of
 from bam.steps import figure as figure_step
 from bam.steps import table as table_step
+
+
+def rule_name(step: str, sight: Sight) -> str:
+    """Return the name of the rule that selects, or evaluates what was selected, by rules of one sight."""
+    return step if sight == "labels" else f"{step}_by_{sight}"
 
 
 class AnalysisGraph:
@@ -33,36 +37,34 @@ class AnalysisGraph:
         self.layout = layout
         self._arms = {arm.name: arm for arm in plan.arms}
 
-    def sights(self) -> list[Sees]:
+    def sights(self) -> list[Sight]:
         """Return which of labels, errors and groups the study has rules for."""
-        return [sees for sees in get_args(Sees) if self.rules(sees)]
+        return [sight for sight in get_args(Sight) if self.rules(sight)]
 
-    def rules(self, sees: Sees) -> list[str]:
-        """Return the study's rules that decide by this and nothing more, in config order; one job applies them."""
-        return [rule for rule in self.plan.study.file.selection if sees_of(rule) == sees]
+    def rules(self, sight: Sight) -> list[str]:
+        """Return the study's rules that see this much, in config order: one job applies them all to a method."""
+        return [rule for rule in self.plan.study.file.selection if sight_of(rule) == sight]
 
-    def part(self, arm: str, dataset: str, method: str, sees: Sees) -> str:
+    def part(self, arm: str, dataset: str, method: str, sight: Sight) -> str:
         """Return the study cut down to what selections choose among, as JSON."""
-        return self._arms[arm].study.only(dataset, method, self.rules(sees)).json()
+        return self._arms[arm].study.only(dataset, method, self.rules(sight)).json()
 
-    def select_outputs(self, sees: Sees) -> list[str]:
-        """Return the selections that one job makes, as patterns with wildcards."""
-        pattern = "{{arm}}/{{dataset}}.{{method}}.{rule}.json"
-        return [f"{self.layout.results}/selection/" + pattern.format(rule=rule) for rule in self.rules(sees)]
+    def select_outputs(self, sight: Sight) -> list[str]:
+        """Return the selections that one job makes, with wildcards for arm, data set and method."""
+        return [str(self.layout.selection("{arm}", "{dataset}", "{method}", rule)) for rule in self.rules(sight)]
 
-    def select_inputs(self, arm: str, dataset: str, method: str, sees: Sees) -> list[str]:
+    def select_inputs(self, arm: str, dataset: str, method: str, sight: Sight) -> list[str]:
         """Return the validation predictions and labels that rules read, and groups for oracles."""
         of = self._validation(arm, dataset, method)
-        stage1 = self._stage1_validation(arm, dataset, method) if sees == "errors" else ()
-        groups = self._group_files(arm, dataset, method, "val") if sees == "groups" else ()
+        has_errors = any(RULES[rule].needs_stage1 for rule in self.rules(sight))
+        stage1 = self._stage1_validation(arm, dataset, method) if has_errors else ()
+        groups = self._group_files(arm, dataset, method, "val") if sight == "groups" else ()
         return [*of, *stage1, *groups]
 
-    def select_options(self, arm: str, dataset: str, method: str, sees: Sees) -> str:
-        """Return the options that name data set, method, rules and files, as they stand in a shell."""
-        words = ["--dataset", dataset, "--method", method]
-        for rule in self.rules(sees):
-            words += ["--rule", rule, "--out", str(self.layout.selection(arm, dataset, method, rule))]
-        return shlex.join(words)
+    def select_options(self, arm: str, dataset: str, method: str, sight: Sight) -> str:
+        """Return the options of `bam select` that name rules and files, as they stand in a shell."""
+        outs = [(rule, str(self.layout.selection(arm, dataset, method, rule))) for rule in self.rules(sight)]
+        return shlex.join(word for rule, out in outs for word in ("--rule", rule, "--out", out))
 
     @functools.cache  # noqa: B019  (one graph lives as long as the process)
     def _validation(self, arm: str, dataset: str, method: str) -> tuple[str, ...]:
@@ -82,22 +84,31 @@ class AnalysisGraph:
         ids = dict.fromkeys(cell.run.dataset.groups_id for cell in self.plan.of(arm, dataset, method))
         return [str(self.layout.groups(an_id) / name) for an_id in ids for name in ("groups.json", f"{split}.csv")]
 
-    def select_code(self, sees: Sees) -> str:
+    def select_code(self, sight: Sight) -> str:
         """Return the digest of the code of `select` and of the label-only rules, which it looks up by name."""
         known = catalogue.names("rule")
-        by_name = [catalogue.module_name("rule", rule) for rule in self.rules(sees) if rule in known]
+        by_name = [catalogue.module_name("rule", rule) for rule in self.rules(sight) if rule in known]
         return digest(("bam.steps.select", *by_name))
 
-    def evaluate_inputs(self) -> list[str]:
-        """Return all selections, the groups by which chosen runs are scored, and test predictions that are lost."""
-        found: dict[str, None] = {}
-        for path, (arm, dataset, method) in self._selections.items():
-            is_selected = path.exists()
-            runs = dict.fromkeys(cell.run.name for cell in self.plan.of(arm, dataset, method))
-            tests = (self.layout.predictions(run) / "test.npz" for run in runs if is_selected or self._is_there(run))
-            lost = (str(test) for test in tests if not test.exists())
-            found |= dict.fromkeys([str(path), *lost, *self._group_files(arm, dataset, method, "test")])
-        return list(found)
+    def evaluate_outputs(self, sight: Sight) -> list[str]:
+        """Return the evaluations that one job makes and their checksums, with wildcards as `select_outputs`."""
+        made = [self.layout.evaluation("{arm}", "{dataset}", "{method}", rule) for rule in self.rules(sight)]
+        return [name for path in made for name in (str(path), f"{path}.sha256")]
+
+    def evaluate_inputs(self, arm: str, dataset: str, method: str, sight: Sight) -> list[str]:
+        """Return selections, the groups by which chosen runs are scored, and test predictions that are lost."""
+        chosen = [self.layout.selection(arm, dataset, method, rule) for rule in self.rules(sight)]
+        is_selected = any(path.exists() for path in chosen)
+        runs = dict.fromkeys(cell.run.name for cell in self.plan.of(arm, dataset, method))
+        tests = (self.layout.predictions(run) / "test.npz" for run in runs if is_selected or self._is_there(run))
+        lost = (str(path) for path in tests if not path.exists())
+        return [*map(str, chosen), *lost, *self._group_files(arm, dataset, method, "test")]
+
+    def evaluate_options(self, arm: str, dataset: str, method: str, sight: Sight) -> str:
+        """Return the options of `bam evaluate` that name files, as they stand in a shell."""
+        choices = [(arm, dataset, method, rule) for rule in self.rules(sight)]
+        files = [(str(self.layout.selection(*each)), str(self.layout.evaluation(*each))) for each in choices]
+        return shlex.join(word for chosen, out in files for word in ("--selection", chosen, "--out", out))
 
     @functools.cache  # noqa: B019
     def _is_there(self, run: str) -> bool:
@@ -116,10 +127,9 @@ class AnalysisGraph:
             for dataset, method, rule in arm.choices()
         ]
 
-    def table_inputs(self) -> list[str]:
-        """Return what the tables read, as far as it has to be named, and the checksums beside evaluations."""
-        names = table_step.names(self.plan)
-        paths = dict.fromkeys(path for name in names for path in table_step.inputs(name, self.plan, self.layout))
+    def table_inputs(self, name: str) -> list[str]:
+        """Return what a table reads, as far as it has to be named, and the checksums beside evaluations."""
+        paths = table_step.inputs(name, self.plan, self.layout)
         behind = self._behind(paths)
         return _with_checksums(dict.fromkeys(named for path in paths for named in self._named(path, behind)))
 

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from bam.layout import Layout
 from bam.plan import DataSet, Plan, Run
-from bam.selection import sees
-from bam.steps import figure as figure_step
-from bam.steps import table as table_step
+from bam.selection import sight_of
 
 SILENT_S = 600  # trainings write to their log every half minute, or once an epoch if that takes longer
 
@@ -82,24 +80,20 @@ def error_set_jobs(plan: Plan, layout: Layout) -> list[Job]:
 
 
 def analysis_jobs(plan: Plan, layout: Layout) -> Iterator[Job]:
-    """Yield the jobs that select, that of all evaluations, that of all tables, those of figures, and the report's."""
+    """Yield selections and evaluations, the tables and figures that have a log, and the report."""
     logs = layout.results / "logs"
-    choices = [(arm.name, *choice) for arm in plan.arms for choice in arm.choices()]
-    # Of what a job makes, the last file stands for all.
-    selecting: dict[str, tuple[tuple[str, str, str], Path]] = {}
-    for choice in choices:
-        arm, dataset, method, rule = choice
-        selecting[f"{arm}/{dataset}.{method}.{sees(rule)}"] = (arm, dataset, method), layout.selection(*choice)
-    for name, (part, path) in selecting.items():
-        groups = frozenset(f"annotate/{cell.run.dataset.groups_id}" for cell in plan.of(*part))
-        yield Job(f"select/{name}", logs / "select" / f"{name}.log", path, groups)
-    groups = frozenset(f"annotate/{cell.run.dataset.groups_id}" for cell in plan.cells)
-    for path in [layout.evaluation(*choice) for choice in choices][-1:]:
-        yield Job("evaluate", logs / "evaluate.log", path, groups)
-    for path in [layout.table(name, "tex") for name in table_step.names(plan)][-1:]:
-        yield Job("table", logs / "table.log", path, frozenset())
-    for name in figure_step.names(plan):
-        yield Job(f"figure/{name}", logs / "figure" / f"{name}.log", layout.figure(name, "txt"), frozenset())
+    last: dict[str, tuple[str, str, str, str]] = {}  # the last file that a job makes stands for all
+    for arm in plan.arms:
+        for dataset, method, rule in arm.choices():
+            last[f"{arm.name}/{dataset}.{method}.{sight_of(rule)}"] = (arm.name, dataset, method, rule)
+    for name, choice in last.items():
+        groups = frozenset(f"annotate/{cell.run.dataset.groups_id}" for cell in plan.of(*choice[:3]))
+        yield Job(f"select/{name}", logs / "select" / f"{name}.log", layout.selection(*choice), groups)
+        yield Job(f"evaluate/{name}", logs / "evaluate" / f"{name}.log", layout.evaluation(*choice), groups)
+    for step, suffix, place in (("table", "csv", layout.table), ("figure", "pdf", layout.figure)):
+        for log in sorted((logs / step).rglob("*.log")):
+            name = str(log.relative_to(logs / step).with_suffix(""))
+            yield Job(f"{step}/{name}", log, place(name, suffix), frozenset())
     yield Job("report", logs / "report.log", layout.report, frozenset())
 
 

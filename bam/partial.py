@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
+from bam.errors import BamError
 from bam.files import read_json
 from bam.layout import Layout
 from bam.needs import needs_groups
-from bam.pipeline import choose_and_score
 from bam.plan import Plan
+from bam.scoring import choose_and_score
 from bam.selection import RULES
 from bam.tables.evaluations import read_evaluations, summarise
 from bam.tables.words import EMPTY, METRICS
@@ -23,12 +24,12 @@ def partial_table(plan: Plan, layout: Layout) -> Table:
 
     A rule chooses among all settings of a method, and a mean is over all seeds, so a method that lacks a training has
     no numbers at all: its rows say how many of its trainings are there. What the study has not evaluated yet, which it
-    does after its last training, is scored here, and nothing of that is kept.
+    does late, is scored here, and nothing of that is kept. A file that is missing or damaged is named in the row.
 
     Raises
     ------
     DataError
-        If predictions, labels, groups or an evaluation are missing or damaged.
+        If an evaluation is damaged.
     """
     seeds = plan.study.file.seeds
     found = Table(
@@ -55,8 +56,8 @@ def _cells(plan: Plan, layout: Layout, choice: tuple[str, str, str]) -> Iterator
     """Yield the accuracies of a finished choice, or how far it is."""
     arm = plan.arms[0]
     runs = list(dict.fromkeys(cell.run.name for cell in plan.of(arm.name, *choice[:2])))
-    files = [layout.predictions(name) / "val.npz" for name in runs]
-    there = [path for path in files if path.exists()]
+    files = [(layout.predictions(name) / "val.npz", layout.predictions(name) / "test.npz") for name in runs]
+    there = [val for val, test in files if val.exists() and test.exists()]
     if len(there) < len(files):
         yield f"{len(there)} of {len(files)} trainings there"
         return
@@ -64,7 +65,11 @@ def _cells(plan: Plan, layout: Layout, choice: tuple[str, str, str]) -> Iterator
     if _is_of(plan, layout, choice, runs, newest=newest):
         rows = read_evaluations(plan, layout, [arm], only=[choice])
     else:
-        rows = _scored_aside(plan, layout, choice)
+        try:
+            rows = _scored_aside(plan, layout, choice)
+        except BamError as error:
+            yield f"trained, cannot be scored: {error}"
+            return
     if rows.empty:
         yield "every setting failed"
         return

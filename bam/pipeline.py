@@ -13,13 +13,10 @@ from bam.progress import track
 from bam.run_files import Stage1Files, TrainFiles
 from bam.steps.annotate import annotate
 from bam.steps.error_set import error_set
-from bam.steps.evaluate import evaluate
 from bam.steps.prepare import prepare
-from bam.steps.select import select
 from bam.steps.stage1 import stage1
 from bam.steps.stage2 import stage2
 from bam.steps.train import train
-from bam.study_file import StudyFile
 
 
 def run_cells(cells: Sequence[Cell], stage1_runs: Sequence[Run], layout: Layout, device: str) -> None:
@@ -83,24 +80,6 @@ def make_pretrained(weights: Pretrained, sources: dict[str, RawSet], layout: Lay
     if weights.raw is not None and raw is not None:
         fetch(weights.raw, sources[weights.raw], raw)
     pretrained(weights.model, raw, sources, folder)
-
-
-def choose_and_score(
-    cells: Sequence[Cell], rule: str, study: StudyFile, layout: Layout, into: Layout | None = None
-) -> Path:
-    """Select by one rule, evaluate what it chose, and return the evaluation CSV.
-
-    Parameters
-    ----------
-    into
-        Where selection and evaluation are written; `layout`, which the rest is read from, if None.
-    """
-    first, written = cells[0], into or layout
-    chosen = written.selection(first.arm, first.dataset, first.method, rule)
-    scored = written.evaluation(first.arm, first.dataset, first.method, rule)
-    select(cells, rule, layout, study.selection_scope, chosen, validation_size=study.validation_size)
-    evaluate(chosen, {cell.seed: cell.run.dataset.groups_id for cell in cells}, layout, scored)
-    return scored
 
 
 def pretrained_of(run: Run, layout: Layout) -> Path | None:

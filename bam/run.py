@@ -10,8 +10,9 @@ from bam.catalogue import suggestion
 from bam.data.sources import read_sources
 from bam.errors import ConfigError, RunError
 from bam.layout import Layout
-from bam.pipeline import choose_and_score, make_data, make_pretrained, run_cells
+from bam.pipeline import make_data, make_pretrained, run_cells
 from bam.plan import make_plan
+from bam.scoring import choose_and_score
 from bam.study import Study, parse_study, read_study
 from bam.writable import check_no_file, check_writable
 

@@ -22,8 +22,8 @@ from bam.metrics import group_accuracies
 
 Needs = Literal["none", "val", "train+val"]
 Scope = Literal["across_seeds", "per_seed"]
-# Validation labels alone, also which examples stage 1 misses, or also groups, as oracles do.
-Sees = Literal["labels", "errors", "groups"]
+# What rules see: validation labels alone, also which examples stage 1 misses, or also groups, as oracles do.
+Sight = Literal["labels", "errors", "groups"]
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ RULES: Mapping[str, Rule] = {
 }
 
 
-def sees(rule: str) -> Sees:
-    """Return what a rule decides by; KeyError if there is no such rule."""
+def sight_of(rule: str) -> Sight:
+    """Return the most that a rule sees; KeyError if there is no such rule."""
     if RULES[rule].needs_groups != "none":
         return "groups"
     return "errors" if RULES[rule].needs_stage1 else "labels"
@@ -142,7 +142,12 @@ def score(rule: Rule, candidate: Candidate) -> Scored:
 
 
 def choose(rule: Rule, settings: Iterable[Sequence[Candidate]], scope: Scope) -> Choice:
-    """Choose a setting and, for each seed, an epoch.
+    """Choose a setting and, for each seed, an epoch; parameters as `choose_each`."""
+    return choose_each([rule], settings, scope)[0]
+
+
+def choose_each(rules: Sequence[Rule], settings: Iterable[Sequence[Candidate]], scope: Scope) -> list[Choice]:
+    """Choose a setting and, for each seed, an epoch, by each of some rules.
 
     Parameters
     ----------
@@ -150,11 +155,16 @@ def choose(rule: Rule, settings: Iterable[Sequence[Candidate]], scope: Scope) ->
         For each setting, in config order, its candidates, one a seed in the same order; taken one after another.
     """
     left_out: list[str] = []
-    scored: list[list[Scored] | None] = []
+    scored: list[list[list[Scored] | None]] = [[] for _ in rules]
     for candidates in settings:
         failed = [f"{setting_text(c.setting)}, seed {c.seed}: {c.failed}" for c in candidates if c.failed]
         left_out += failed
-        scored.append(None if failed else [score(rule, candidate) for candidate in candidates])
+        for rule, rows in zip(rules, scored, strict=True):
+            rows.append(None if failed else [score(rule, candidate) for candidate in candidates])
+    return [_choice(rows, left_out, scope) for rows in scored]
+
+
+def _choice(scored: Sequence[Sequence[Scored] | None], left_out: Sequence[str], scope: Scope) -> Choice:
     complete = [row for row in scored if row is not None]
     means = [None if row is None else _mean_score(row) for row in scored]
     chosen: Sequence[Scored]

@@ -115,6 +115,12 @@ def check_study(content: Any, source: str) -> Study:
     """
     study = parse_study(content, source)
     _check_epochs(study)
+    for method in study.settings:
+        if not study.rules_for(method):
+            raise ConfigError(
+                f"{source}: selection: {method} has no stage 1, and each of these rules needs one; "
+                "add a rule that needs none, such as class_difference or last"
+            )
     for _ in arms(study):
         pass
     return study

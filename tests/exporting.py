@@ -8,8 +8,9 @@ import numpy as np
 from bam.data.sources import read_sources
 from bam.export import export
 from bam.layout import Layout
-from bam.pipeline import choose_and_score, make_data, make_pretrained, run_cells
+from bam.pipeline import make_data, make_pretrained, run_cells
 from bam.plan import make_plan
+from bam.scoring import choose_and_score
 from bam.study import parse_study
 from tests import own
 

@@ -17,8 +17,8 @@ from bam import __version__
 from bam.cli import people, pipeline, publishing
 from bam.errors import BamError, RunError
 
-# Import makes objects by the hundred thousand and hardly any cycles; at Python's 700, searching them for cycles, and
-# once more at exit, is a third of what a job takes beyond its work (`benchmarks/jobs.py`).
+# Imports make objects by the hundred thousand and hardly any cycles. At Python's 700 new objects, and again at exit, it
+# would search them all for cycles, which takes a good part of the seconds in which a job imports torch (docs/log.md).
 COLLECT_AFTER = 50_000
 REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
 

@@ -3,6 +3,7 @@
 Imports stand inside the verbs, so that a verb loads only what it computes with.
 """
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
@@ -185,39 +186,37 @@ def select(  # noqa: PLR0913  (a verb's options)
         raise ConfigError(f"--rule, --out: {len(rule)} rules and {len(out)} files; give one file for each rule")
     plan = options.read_plan(study, sources)
     file, cells = plan.study.file, plan.of("main", dataset, method)
-    for name, path in zip(rule, out, strict=True):
-        step(cells, name, Layout(data, results), file.selection_scope, path, validation_size=file.validation_size)
+    outs = dict(zip(rule, out, strict=True))
+    step(cells, outs, Layout(data, results), file.selection_scope, validation_size=file.validation_size)
 
 
 def evaluate(
     study: options.StudyOption,
+    selection: Annotated[list[Path], typer.Option(help="JSON file that `select` wrote; may be given several times.")],
     results: options.Results,
-    selection: Annotated[
-        Path | None, typer.Option(help="JSON file that `select` wrote; without it, all choices of the study.")
-    ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="CSV file to write for --selection; accuracies are fractions.")
-    ] = None,
+        list[Path],
+        typer.Option(help="CSV file to write, one for each selection, in the same order; accuracies are fractions."),
+    ],
     data: options.Data = Path("data"),
     sources: options.Sources = options.DEFAULT_SOURCES,
 ) -> None:
-    """Score what a rule chose on test: by group with Wilson intervals, worst group, both averages."""
+    """Score what rules chose on test: by group with Wilson intervals, worst group, both averages."""
     from bam.files import read_json
     from bam.layout import Layout
     from bam.steps.evaluate import evaluate as step
-    from bam.steps.evaluate import evaluate_all
+    from bam.steps.evaluate import read_group_truth
 
-    if (selection is None) != (out is None):
-        raise ConfigError("--selection, --out: give both, for one choice, or neither, for all choices of the study")
-    plan = options.read_plan(study, sources)
-    if selection is None or out is None:
-        evaluate_all(plan, Layout(data, results))
-        return
-    choice = read_json(selection)
-    if not isinstance(choice, dict) or not {"dataset", "method", "chosen"} <= choice.keys():
-        raise DataError(f"{selection}: is not a selection; make it with `bam select`")
-    cells = plan.of("main", choice["dataset"], choice["method"])
-    step(selection, {cell.seed: cell.run.dataset.groups_id for cell in cells}, Layout(data, results), out)
+    if len(selection) != len(out):
+        raise ConfigError(f"--selection, --out: {len(selection)} selections and {len(out)} files; give one for each")
+    plan, read_groups = options.read_plan(study, sources), functools.cache(read_group_truth)
+    for chosen, scored in zip(selection, out, strict=True):
+        choice = read_json(chosen)
+        if not isinstance(choice, dict) or not {"dataset", "method", "chosen"} <= choice.keys():
+            raise DataError(f"{chosen}: is not a selection; make it with `bam select`")
+        cells = plan.of("main", choice["dataset"], choice["method"])
+        groups_ids = {cell.seed: cell.run.dataset.groups_id for cell in cells}
+        step(chosen, groups_ids, Layout(data, results), scored, read_groups)
 
 
 def table(
@@ -250,8 +249,7 @@ def figure(
     from bam.steps import figure as step
 
     plan = options.read_plan(study, sources)
-    for name in names or step.names(plan):
-        step.figure(name, plan, Layout(data, results))
+    step.figures(names or step.names(plan), plan, Layout(data, results))
 
 
 def report(

@@ -73,7 +73,7 @@ def render(plan: Plan, layout: Layout, contents: Contents, out: Path) -> str:
         stage1=[(run.name, commands.spec_json(run)) for run in plan.stage1.values()],
         trainings=[(run.name, commands.spec_json(run)) for run in plan.trainings.values()],
         snakemake=commands.snakemake_line(plan),
-        commands=commands.blocks(plan, layout, out),
+        commands=commands.blocks(plan, layout, contents.tables, list(contents.figures), out),
         config=yaml.safe_dump(dict(plan.study.content), sort_keys=False, allow_unicode=True, width=100),
         config_file=commands.config_file(plan),
         versions=_versions(),

@@ -1,13 +1,14 @@
 """The command lines that make a study, for someone without Snakemake: what the rules run, in order."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bam.files import canonical_json
 from bam.layout import Layout
 from bam.plan import Plan, Run
-from bam.selection import sees
+from bam.selection import Sight, sight_of
 from bam.study import Arm
 
 
@@ -29,7 +30,7 @@ def config_file(plan: Plan) -> str:
     return plan.study.source if _is_file(plan) else f"config/{plan.study.name}.yaml"
 
 
-def blocks(plan: Plan, layout: Layout, out: Path) -> list[Block]:
+def blocks(plan: Plan, layout: Layout, tables: Sequence[str], figures: Sequence[str], out: Path) -> list[Block]:
     """Return all command lines of a study, step by step."""
     runs = sorted(plan.stage1.values(), key=lambda run: run.spec.training.epochs)
     found = [
@@ -39,9 +40,9 @@ def blocks(plan: Plan, layout: Layout, out: Path) -> list[Block]:
     ]
     found += [_selection(plan, arm, layout) for arm in plan.arms]
     common = ["--results", str(layout.results), "--data", str(layout.data)]
-    reporting = [_with_study(plan, [verb], common) for verb in ("evaluate", "table", "figure")]
+    reporting = [_with_study(plan, ["table", *tables], common), _with_study(plan, ["figure", *figures], common)]
     reporting.append(_with_study(plan, ["report"], [*common, "--out", str(out)]))
-    found.append(Block("Evaluation, tables, figures and this report", (*_assignment(plan), *reporting)))
+    found.append(Block("Tables, figures and this report", (*_assignment(plan), *reporting)))
     return [block for block in found if block.lines]
 
 
@@ -116,14 +117,18 @@ def _selection(plan: Plan, arm: Arm, layout: Layout) -> Block:
     study = shlex.join(["--study", plan.study.source]) if by_name else '--study "$STUDY"'
     common = shlex.join(["--results", str(layout.results), "--data", str(layout.data)])
     lines = [] if by_name else [f"STUDY={shlex.quote(arm.study.json())}"]
-    jobs: dict[tuple[str, str, str], list[str]] = {}
+    jobs: dict[tuple[str, str, Sight], list[str]] = {}
     for dataset, method, rule in arm.choices():
-        chosen = str(layout.selection(arm.name, dataset, method, rule))
-        jobs.setdefault((dataset, method, sees(rule)), []).extend(["--rule", rule, "--out", chosen])
+        jobs.setdefault((dataset, method, sight_of(rule)), []).append(rule)
     for (dataset, method, _), rules in jobs.items():
-        what = shlex.join(["--dataset", dataset, "--method", method, *rules])
-        lines.append(f"{_bam('select')} {study} {what} {common}")
-    title = "Select" + ("" if arm.name == "main" else f", {arm.analysis}: {_point(arm)}")
+        select, evaluate = ["--dataset", dataset, "--method", method], []
+        for rule in rules:
+            chosen = str(layout.selection(arm.name, dataset, method, rule))
+            select += ["--rule", rule, "--out", chosen]
+            evaluate += ["--selection", chosen, "--out", str(layout.evaluation(arm.name, dataset, method, rule))]
+        lines.append(f"{_bam('select')} {study} {shlex.join(select)} {common}")
+        lines.append(f"{_bam('evaluate')} {study} {shlex.join(evaluate)} {common}")
+    title = "Select and evaluate" + ("" if arm.name == "main" else f", {arm.analysis}: {_point(arm)}")
     return Block(title, tuple(lines))
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,9 @@ from bam.artifacts import read_predictions
 from bam.errors import DataError
 from bam.files import read_json, write_checked_text
 from bam.group_metrics import adjusted_accuracy, worst_group_accuracy
-from bam.groups import GroupScheme, read_scheme, read_split
+from bam.groups import GroupScheme, SplitGroups, read_scheme, read_split
 from bam.layout import Layout
 from bam.metrics import accuracy, group_accuracies
-from bam.plan import Plan
 from bam.selection import setting_text
 from bam.statistics import wilson_interval
 
@@ -48,16 +47,27 @@ class Row:
     high: float | str
 
 
-def evaluate_all(plan: Plan, layout: Layout) -> None:
-    """Score every choice of a study; errors as `evaluate`."""
-    for arm in plan.arms:
-        for dataset, method, rule in arm.choices():
-            groups_ids = {cell.seed: cell.run.dataset.groups_id for cell in plan.of(arm.name, dataset, method)}
-            out = layout.evaluation(arm.name, dataset, method, rule)
-            evaluate(layout.selection(arm.name, dataset, method, rule), groups_ids, layout, out)
+@dataclass(frozen=True)
+class GroupTruth:
+    """A data set's groups on test, and where they lie."""
+
+    folder: Path
+    scheme: GroupScheme
+    test: SplitGroups
 
 
-def evaluate(selection: Path, groups_ids: Mapping[int, str], layout: Layout, out: Path) -> None:
+def read_group_truth(folder: Path) -> GroupTruth:
+    """Return the groups of a folder; who scores several choices may keep them by `functools.cache`."""
+    return GroupTruth(folder, read_scheme(folder), read_split(folder / "test.csv"))
+
+
+def evaluate(
+    selection: Path,
+    groups_ids: Mapping[int, str],
+    layout: Layout,
+    out: Path,
+    read_groups: Callable[[Path], GroupTruth] = read_group_truth,
+) -> None:
     """Score the chosen run and epoch of each seed on test; without groups, on average alone.
 
     Parameters
@@ -75,11 +85,11 @@ def evaluate(selection: Path, groups_ids: Mapping[int, str], layout: Layout, out
     choice = read_json(selection)
     rows: list[Row] = []
     for chosen in choice["chosen"]:
-        folder = layout.groups(groups_ids[chosen["seed"]])
+        groups = read_groups(layout.groups(groups_ids[chosen["seed"]]))
         head: dict[str, Any] = {key: choice[key] for key in ("dataset", "method", "selection", "needs_groups")}
         head |= {"seed": chosen["seed"], "epoch": chosen["epoch"], "setting": setting_text(chosen["setting"])}
         path = layout.predictions(chosen["run"]) / "test.npz"
-        rows += [Row(**head, **scores) for scores in _scores(folder, path, chosen["epoch"])]
+        rows += [Row(**head, **scores) for scores in _scores(groups, path, chosen["epoch"])]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = [field.name for field in fields(Row)]
@@ -88,10 +98,10 @@ def evaluate(selection: Path, groups_ids: Mapping[int, str], layout: Layout, out
     write_checked_text(out, text.getvalue())
 
 
-def _scores(folder: Path, path: Path, epoch: int) -> list[dict[str, Any]]:
-    scheme, test = read_scheme(folder), read_split(folder / "test.csv")
+def _scores(groups: GroupTruth, path: Path, epoch: int) -> list[dict[str, Any]]:
+    scheme, test = groups.scheme, groups.test
     if test.labels is None:
-        raise DataError(f"{folder / 'test.csv'}: has no column 'label'; run `bam annotate` again")
+        raise DataError(f"{groups.folder / 'test.csv'}: has no column 'label'; run `bam annotate` again")
     predictions = read_predictions(path, n_examples=len(test.labels))
     positions = np.flatnonzero(predictions.epochs == epoch)
     if positions.size != 1:
@@ -102,7 +112,7 @@ def _scores(folder: Path, path: Path, epoch: int) -> list[dict[str, Any]]:
         return [_counted("accuracy", "", plain, len(test.labels))]
     accuracies = group_accuracies(predicted, test.labels, test.membership)
     counts = test.membership.sum(axis=0)
-    groups = [
+    by_group = [
         _counted("group_accuracy", name, value, int(n))
         for name, value, n in zip(scheme.names, accuracies, counts, strict=True)
         if n > 0
@@ -110,7 +120,7 @@ def _scores(folder: Path, path: Path, epoch: int) -> list[dict[str, Any]]:
     worst = float(worst_group_accuracy(accuracies, scheme.names, scheme.declared_empty))
     at = int(np.nanargmin(accuracies))
     return [
-        *groups,
+        *by_group,
         _counted("worst_group_accuracy", scheme.names[at], worst, int(counts[at])),
         _counted("accuracy", "", plain, len(test.labels)),
         *_adjusted(scheme, accuracies),

@@ -1,5 +1,6 @@
 """Draw one figure from table CSVs, or from the sample images beside the groups."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -67,6 +68,16 @@ def inputs(name: str, plan: Plan, layout: Layout) -> list[Path]:
         folders = _group_folders(plan, layout).values()
         return [folder / file for folder in folders for file in ("groups.json", "samples.npz")]
     return [layout.table(table, "csv") for table in _tables(name, plan)]
+
+
+def figures(wanted: Sequence[str], plan: Plan, layout: Layout) -> None:
+    """Draw some figures, or none if the plan does not have one of them; errors as `figure`."""
+    known = names(plan)
+    for name in wanted:
+        if name not in known:
+            raise _unknown(name, known)
+    for name in wanted:
+        figure(name, plan, layout)
 
 
 def figure(name: str, plan: Plan, layout: Layout) -> None:

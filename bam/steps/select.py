@@ -1,6 +1,6 @@
-"""Apply one selection rule to the runs of one method on one data set."""
+"""Apply selection rules to the runs of one method on one data set."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +16,27 @@ from bam.groups import read_scheme, read_split
 from bam.layout import Layout
 from bam.needs import needs_groups
 from bam.plan import Cell, DataSet
-from bam.selection import RULES, Candidate, Choice, Rule, Scope, choose
+from bam.selection import RULES, Candidate, Choice, Rule, Scope, choose_each
 
 
 def select(
     cells: Sequence[Cell],
-    rule_name: str,
+    outs: Mapping[str, Path],
     layout: Layout,
     scope: Scope,
-    out: Path,
     *,
     validation_size: int | None = None,
 ) -> None:
-    """Choose a setting and an epoch per seed among `cells` and write what was chosen, and why.
+    """Choose a setting and an epoch per seed among `cells`, by each of some rules; write what was chosen, and why.
 
-    Reads validation predictions and labels; validation groups only if the rule is an oracle.
+    Reads validation predictions and labels, once for all rules; validation groups only if one of them is an oracle.
 
     Parameters
     ----------
     cells
         All grid cells of one data set and one method, in config order.
+    outs
+        Rule -> JSON file to write.
     validation_size
         How many validation examples the rule may see; all if None.
 
@@ -44,23 +45,24 @@ def select(
     ConfigError
         If there is no such rule, no cell, or no stage 1 where the rule needs one.
     """
-    if rule_name not in RULES:
-        raise ConfigError(
-            f"--rule: there is no {rule_name!r}{suggestion(rule_name, RULES)}; there is {', '.join(RULES)}"
-        )
-    rule = RULES[rule_name]
+    for name in outs:
+        if name not in RULES:
+            raise ConfigError(f"--rule: there is no {name!r}{suggestion(name, RULES)}; there is {', '.join(RULES)}")
     if not cells:
         raise ConfigError("the study has no runs of this data set and method; see `bam plan`")
-    if rule.needs_stage1 and cells[0].stage1 is None:
-        raise ConfigError(f"--rule {rule_name}: needs a stage 1, which {cells[0].method} has not")
-    candidate = _reader(cells, layout, rule, validation_size)
+    for name in outs:
+        if RULES[name].needs_stage1 and cells[0].stage1 is None:
+            raise ConfigError(f"--rule {name}: needs a stage 1, which {cells[0].method} has not")
+    rules = [RULES[name] for name in outs]
+    candidate = _reader(cells, layout, rules, validation_size)
     by_setting: dict[int, list[Cell]] = {}
     for cell in cells:
         by_setting.setdefault(id(cell.setting), []).append(cell)
-    choice = choose(rule, ([candidate(cell) for cell in row] for row in by_setting.values()), scope)
+    choices = choose_each(rules, ([candidate(cell) for cell in row] for row in by_setting.values()), scope)
     varied = [dict(row[0].setting.varied) for row in by_setting.values()]
-    content = _content(cells[0], rule_name, scope, choice, varied)
-    write_json(out, {**content, "records": [_record(layout, scored.run) for scored in choice.chosen]})
+    for (name, out), choice in zip(outs.items(), choices, strict=True):
+        content = _content(cells[0], name, scope, choice, varied)
+        write_json(out, {**content, "records": [_record(layout, scored.run) for scored in choice.chosen]})
 
 
 def _record(layout: Layout, run: str) -> str | None:
@@ -95,13 +97,13 @@ def _content(cell: Cell, rule: str, scope: Scope, choice: Choice, varied: list[d
 
 
 def _reader(
-    cells: Sequence[Cell], layout: Layout, rule: Rule, validation_size: int | None
+    cells: Sequence[Cell], layout: Layout, rules: Sequence[Rule], validation_size: int | None
 ) -> Callable[[Cell], Candidate]:
     """Return what reads one cell's predictions, beside what several cells share: labels, groups, stage 1's errors."""
     labels = {cell.run.dataset.data_id: _val_labels(layout, cell.run.dataset) for cell in cells}
-    with_groups = rule.needs_groups != "none"
+    with_groups = any(rule.needs_groups != "none" for rule in rules)
     groups = {c.run.dataset.groups_id: _val_groups(layout, c.run.dataset) for c in cells if with_groups}
-    missed = _missed_by_stage1(cells, layout, labels) if rule.needs_stage1 else {}
+    missed = _missed_by_stage1(cells, layout, labels) if any(rule.needs_stage1 for rule in rules) else {}
 
     def read(cell: Cell) -> Candidate:
         truth, n_classes = labels[cell.run.dataset.data_id]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from bam.errors import ConfigError
 from bam.files import write_text
 from bam.layout import Layout
 from bam.plan import Plan
@@ -10,9 +11,20 @@ from bam.tables import inputs as needed
 
 
 def tables(wanted: Sequence[str], plan: Plan, layout: Layout) -> None:
-    """Write some tables, or none if one of the names is wrong; errors as `table`."""
+    """Write some tables, or none if the study does not have one of them.
+
+    Raises
+    ------
+    ConfigError
+        If it does not.
+    DataError
+        If a file that one reads is missing or corrupt.
+    """
+    known = names(plan)
     for name in wanted:
         needed.check_name(name)
+        if name not in known:
+            raise ConfigError(f"table: this study has no {name!r}; it has {', '.join(known)}")
     for name in wanted:
         table(name, plan, layout)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bam.analysis_graph import AnalysisGraph
 from bam.artifacts import Predictions, write_predictions
 from bam.data.sources import read_sources
 from bam.files import write_json
@@ -108,15 +109,16 @@ def test_selection_and_tables_over_200_runs_take_the_memory_of_10(tmp_path):
         toy.write_data(plan, layout, sizes={**toy.SIZES, **MANY})
         write_runs(plan, layout)
         common = ("--study", json.dumps(content), "--results", str(layout.results), "--data", str(layout.data))
-        choices = plan.arms[0].choices()
-        for dataset, method, rule in choices:
-            out = layout.selection("main", dataset, method, rule)
-            named = ("--dataset", dataset, "--method", method, "--rule", rule)
-            peaks[f"select {rule}", n_settings] = peak_mib("select", *common, *named, "--out", str(out))
-            table = layout.evaluation("main", dataset, method, rule)
-            peaks["evaluate", n_settings] = peak_mib("evaluate", *common, "--selection", str(out), "--out", str(table))
+        analysis, of = AnalysisGraph(plan, layout), ("main", "digits", "erm")
+        for sight in analysis.sights():  # the jobs of the workflow
+            chosen = analysis.select_options(*of, sight).split()
+            named = ("--dataset", "digits", "--method", "erm", *chosen)
+            peaks[f"select by {sight}", n_settings] = peak_mib("select", *common, *named)
+            scored = analysis.evaluate_options(*of, sight).split()
+            peaks[f"evaluate by {sight}", n_settings] = peak_mib("evaluate", *common, *scored)
         for name in ("main", "selected", "epochs", "cost"):
             peaks[f"table {name}", n_settings] = peak_mib("table", name, *common)
+        peaks["all tables", n_settings] = peak_mib("table", *common)
     grown = {what: peaks[what, 100] - peaks[what, 5] for what, _ in peaks}
-    assert len(grown) == 8
+    assert len(grown) == 9
     assert max(grown.values()) < A_FEW_MIB, grown

@@ -48,8 +48,18 @@ def study(tmp_path_factory) -> tuple[Plan, Layout]:
 
 def chosen(plan: Plan, layout: Layout, rule: str, scope: str = "across_seeds", method: str = "bam") -> bytes:
     out = layout.results / "chosen.json"
-    select(toy.cells(plan, method), rule, layout, scope, out)
+    select(toy.cells(plan, method), {rule: out}, layout, scope)
     return out.read_bytes()
+
+
+@pytest.mark.parametrize("scope", ["across_seeds", "per_seed"])
+def test_rules_applied_in_one_go_choose_what_each_chooses_alone(study, tmp_path, scope):
+    plan, layout = study
+    alone = {rule: chosen(plan, layout, rule, scope) for rule in RULES}
+    outs = {rule: tmp_path / f"{rule}.json" for rule in RULES}
+    select(toy.cells(plan, "bam"), outs, layout, scope)
+    assert {rule: out.read_bytes() for rule, out in outs.items()} == alone
+    assert len(set(alone.values())) == len(RULES), "each file names its rule"
 
 
 def copy_of(layout: Layout, tmp_path: Path) -> Layout:

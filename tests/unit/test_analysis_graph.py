@@ -1,11 +1,14 @@
 """Which predictions a job of analysis names: one of those that a training writes in one go, and each that is lost."""
 
+import dataclasses
+from typing import get_args
+
 import pytest
 
-from bam.analysis_graph import AnalysisGraph
+from bam import selection
+from bam.analysis_graph import AnalysisGraph, rule_name
 from bam.layout import Layout
 from bam.plan import Plan
-from bam.selection import sees
 from tests import toy
 
 
@@ -24,9 +27,9 @@ def named(paths: list[str]) -> list[str]:
     return sorted(path.partition("/predictions/")[2] for path in paths if "/predictions/" in path)
 
 
-def trained(paths: list[str], plan: Plan) -> list[str]:
-    """Return the predictions of final trainings among paths."""
-    return [name for name in named(paths) if name.rpartition("/")[0] in plan.trainings]
+def seen(choice: tuple[str, str, str, str]) -> tuple[str, str, str, selection.Sight]:
+    """Return a choice with what its rule sees in place of the rule."""
+    return (*choice[:3], selection.sight_of(choice[3]))
 
 
 def choices(plan: Plan) -> list[tuple[str, str, str, str]]:
@@ -49,19 +52,17 @@ def lose(plan: Plan, layout: Layout) -> None:
             path.unlink()
 
 
-def test_the_evaluation_names_no_prediction_of_a_finished_training_and_none_that_a_selection_waits_for(study):
+def test_an_evaluation_names_no_prediction_of_a_finished_training_and_none_that_its_selection_waits_for(study):
     plan, layout = study
     for gone in (False, True):
         if gone:
             lose(plan, layout)
         analysis = AnalysisGraph(plan, layout)
         assert choices(plan)
-        assert named(analysis.evaluate_inputs()) == []
-        assert {str(layout.selection(*choice)) for choice in choices(plan)} <= set(analysis.evaluate_inputs())
         for choice in choices(plan):
-            read = analysis.select_inputs(*choice[:3], sees(choice[3]))
-            assert {f"{run}/val.npz" for run in of(plan, choice)} <= set(named(read))
-        assert not trained(analysis.table_inputs(), plan)
+            assert named(analysis.evaluate_inputs(*seen(choice))) == []
+            assert {f"{run}/val.npz" for run in of(plan, choice)} <= set(named(analysis.select_inputs(*seen(choice))))
+        assert named(analysis.table_inputs("epochs")) == []
 
 
 def test_lost_trainings_of_a_finished_selection_are_named_for_it_will_not_ask_again(study):
@@ -69,8 +70,9 @@ def test_lost_trainings_of_a_finished_selection_are_named_for_it_will_not_ask_ag
     select_all(plan, layout)
     lose(plan, layout)
     analysis = AnalysisGraph(plan, layout)
-    assert named(analysis.evaluate_inputs()) == sorted(f"{run}/test.npz" for run in plan.trainings)
-    assert trained(analysis.table_inputs(), plan) == sorted(f"{run}/val.npz" for run in plan.trainings)
+    for choice in choices(plan):
+        assert named(analysis.evaluate_inputs(*seen(choice))) == sorted(f"{run}/test.npz" for run in of(plan, choice))
+    assert named(analysis.table_inputs("epochs")) == sorted(f"{run}/val.npz" for run in plan.trainings)
 
 
 @pytest.mark.parametrize("is_selected", [False, True])
@@ -82,42 +84,63 @@ def test_a_lost_prediction_is_named_by_what_reads_it_and_by_nothing_else(study, 
     (layout.predictions(lost) / "test.npz").unlink()
     (layout.predictions(first) / "auxiliary.npz").unlink()
     analysis = AnalysisGraph(plan, layout)
-    assert named(analysis.evaluate_inputs()) == [f"{lost}/test.npz"]
-    assert trained(analysis.table_inputs(), plan) == [f"{lost}/test.npz"]
-    others = [name for name in named(analysis.table_inputs()) if not name.endswith(("/val.npz", "/error_set.npz"))]
-    assert sorted(others) == sorted([f"{lost}/test.npz", f"{first}/auxiliary.npz"])
+    for choice in choices(plan):
+        expected = [f"{lost}/test.npz"] if lost in of(plan, choice) else []
+        assert named(analysis.evaluate_inputs(*seen(choice))) == expected
+    assert named(analysis.table_inputs("epochs")) == [f"{lost}/test.npz"]
+    assert f"{first}/auxiliary.npz" in named(analysis.table_inputs("auxiliary"))
+    for table in ("cost", "error_sets"):
+        assert not [name for name in named(analysis.table_inputs(table)) if not name.endswith("/val.npz")]
 
 
-def test_of_a_stage_1_that_no_selection_reads_the_tables_name_one_prediction_and_each_that_is_lost(study):
+def test_a_table_without_a_selection_names_one_prediction_of_each_training_that_it_reads(study):
     plan, layout = study
-    first = next(iter(plan.stage1))
-    names = named(AnalysisGraph(plan, layout).table_inputs())
-    assert [name for name in names if name.startswith("stage1/")] == sorted(f"{run}/val.npz" for run in plan.stage1)
-    (layout.predictions(first) / "train.npz").unlink()
-    assert f"{first}/train.npz" in named(AnalysisGraph(plan, layout).table_inputs())
+    names = named(AnalysisGraph(plan, layout).table_inputs("error_sets"))
+    assert names == sorted(f"{run}/val.npz" for run in plan.stage1)
+    (layout.predictions(next(iter(plan.stage1))) / "train.npz").unlink()
+    after = named(AnalysisGraph(plan, layout).table_inputs("error_sets"))
+    assert f"{next(iter(plan.stage1))}/train.npz" in after
 
 
-def test_every_evaluation_comes_with_its_checksum_and_figures_read_tables(study):
-    plan, layout = study
-    analysis = AnalysisGraph(plan, layout)
-    evaluations = analysis.evaluations()
-    assert {*evaluations, *(f"{path}.sha256" for path in evaluations)} <= set(analysis.table_inputs())
-    assert set(analysis.figure_inputs("regret")) <= set(analysis.tables())
-
-
-def test_a_selection_s_job_applies_the_rules_of_one_sight_and_has_no_file_that_they_may_not_see(study):
+def test_a_job_applies_the_rules_of_one_sight_and_has_no_file_that_they_may_not_see(study):
     plan, layout = study
     analysis = AnalysisGraph(plan, layout)
     assert analysis.sights() == ["labels", "errors", "groups"]
-    assert [rule for kind in analysis.sights() for rule in analysis.rules(kind)] == sorted(
-        plan.study.file.selection, key=lambda rule: analysis.sights().index(sees(rule))
-    )
-    of_bam = {kind: analysis.select_inputs("main", "digits", "bam", kind) for kind in analysis.sights()}
-    for kind, paths in of_bam.items():
-        assert any("/groups/" in path for path in paths) == (kind == "groups")
-        assert any("/stage1/" in path for path in paths) == (kind == "errors")
+    applied = [rule for sight in analysis.sights() for rule in analysis.rules(sight)]
+    assert sorted(applied) == sorted(plan.study.file.selection)
+    for sight in analysis.sights():
+        paths = analysis.select_inputs("main", "digits", "bam", sight)
+        assert any("/groups/" in path for path in paths) == (sight == "groups")
+        assert any("/stage1/" in path for path in paths) == (sight == "errors")
         assert not any(path.endswith("test.npz") for path in paths)
-    outputs = [path.format(arm="main", dataset="digits", method="bam") for path in analysis.select_outputs("groups")]
-    assert outputs == [str(layout.selection("main", "digits", "bam", rule)) for rule in analysis.rules("groups")]
-    for rule, path in zip(analysis.rules("groups"), outputs, strict=True):
-        assert f"--rule {rule} --out {path}" in analysis.select_options("main", "digits", "bam", "groups")
+
+
+def test_outputs_with_wildcards_are_the_files_that_the_command_is_told_to_write(study):
+    analysis = AnalysisGraph(*study)
+    where = {"arm": "main", "dataset": "digits", "method": "bam"}
+    for sight in analysis.sights():
+        outs = [path.format(**where) for path in analysis.select_outputs(sight)]
+        told = analysis.select_options("main", "digits", "bam", sight).split()
+        assert told[1::4] == analysis.rules(sight)
+        assert told[3::4] == outs
+        made = [path.format(**where) for path in analysis.evaluate_outputs(sight)]
+        told = analysis.evaluate_options("main", "digits", "bam", sight).split()
+        assert told[1::4] == outs
+        assert told[3::4] == made[0::2]
+        assert [f"{path}.sha256" for path in made[0::2]] == made[1::2]
+
+
+def test_a_rule_that_sees_groups_and_needs_stage_1_would_wait_for_both(study, monkeypatch):
+    rule = dataclasses.replace(selection.RULES["worst_group"], needs_stage1=True)
+    monkeypatch.setitem(selection.RULES, "worst_group", rule)
+    paths = AnalysisGraph(*study).select_inputs("main", "digits", "bam", "groups")
+    assert any("/groups/" in path for path in paths)
+    assert any("/stage1/" in path for path in paths)
+
+
+def test_each_sight_has_rules_of_its_own_names():
+    assert [rule_name("select", sight) for sight in get_args(selection.Sight)] == [
+        "select",
+        "select_by_errors",
+        "select_by_groups",
+    ]

@@ -19,7 +19,8 @@ from bam.best_epoch import best_epoch
 from bam.data.examples import Examples
 from bam.errors import BamError, ConfigError, DataError, RunError
 from bam.layout import Layout
-from bam.pipeline import choose_and_score, run_cells
+from bam.pipeline import run_cells
+from bam.scoring import choose_and_score
 from bam.training.prediction import classes_of
 from tests import toy
 from tests.toy import SGD

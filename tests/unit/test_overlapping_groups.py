@@ -13,8 +13,9 @@ from bam.data.sources import read_sources
 from bam.errors import DataError
 from bam.groups import partition_ids, read_scheme, read_split
 from bam.layout import Layout
-from bam.pipeline import choose_and_score, run_cells
+from bam.pipeline import run_cells
 from bam.plan import make_plan
+from bam.scoring import choose_and_score
 from bam.steps.figure import figure
 from bam.steps.figure import names as figure_names
 from bam.steps.table import names as table_names

@@ -1,6 +1,8 @@
 """The main table of a study under way, as `bam status --table` prints it."""
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ def under_way(tmp_path: Path) -> tuple[Plan, Layout]:
 
 def lines(plan: Plan, layout: Layout) -> dict[tuple[str, str], list[str]]:
     """Return (method, rule) -> the other cells of its printed row."""
-    console = Console(width=200, record=True, file=io.StringIO())
+    console = Console(width=400, record=True, file=io.StringIO())
     console.print(partial_table(plan, layout))
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in console.export_text().splitlines()]
     return {(row[1], row[2]): row[4:] for row in rows if row}
@@ -57,13 +59,26 @@ def test_what_is_trained_and_not_evaluated_is_scored_and_leaves_no_file(under_wa
     assert sorted(layout.results.rglob("*")) == before
 
 
-def test_trainings_that_are_there_without_what_scores_them_are_an_error_that_names_it(under_way):
+def test_a_method_that_cannot_be_scored_says_why_and_the_others_have_numbers(under_way):
     plan, layout = under_way
-    layout.evaluation("main", "toy", "bam", "last").unlink()
-    lost = layout.predictions(plan.of("main", "toy", "bam")[0].run.name) / "test.npz"
-    lost.unlink()
-    with pytest.raises(DataError, match=str(lost)):
-        partial_table(plan, layout)
+    for method in ("bam", "erm"):
+        layout.evaluation("main", "toy", method, "last").unlink()
+    damaged = layout.predictions(plan.of("main", "toy", "bam")[0].run.name) / "test.npz"
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    found = lines(plan, layout)
+    assert found["bam", "last"][0].startswith(f"trained, cannot be scored: {damaged}")
+    assert found["erm", "last"][1] == "66.7 ± 0.0"
+
+
+def test_a_training_whose_test_predictions_are_not_there_yet_is_under_way(under_way):
+    plan, layout = under_way
+    (layout.predictions(plan.of("main", "toy", "bam")[0].run.name) / "test.npz").unlink()
+    assert lines(plan, layout)["bam", "last"] == ["2 of 3 trainings there", "", ""]
+
+
+def test_status_loads_no_torch():
+    code = "import sys, bam.partial; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_what_failed_is_said(under_way):

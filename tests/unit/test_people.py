@@ -352,20 +352,17 @@ def test_status_counts_what_is_there_and_names_failed_runs_and_logs(tmp_path: Pa
     why = "stage 1 stopped: the loss is inf at epoch 1, step 3 of 6"
     write_predictions(folder / "val.npz", Predictions(np.array([2]), np.zeros((1, 14)), np.array([np.nan]), failed=why))
     (folder / "record.json").write_text("{}")
-    logs = layout.results / "logs"
-    (logs / "figure").mkdir(parents=True)
-    (logs / "evaluate.log").write_text("that went well\n")
-    (logs / "table.log").write_text("".join(f"line {k}\n" for k in range(9)) + "bam: val.npz: is missing\n")
-    (logs / "figure" / "regret.log").write_text("Traceback (most recent call last):\n  ...\nKeyError: 1\n")
+    logs = layout.results / "logs" / "figure"
+    logs.mkdir(parents=True)
+    (logs / "good.log").write_text("a training that went well\n")
+    (logs / "bad.log").write_text("".join(f"line {k}\n" for k in range(9)) + "bam: val.npz: is missing\n")
+    (logs / "bug.log").write_text("Traceback (most recent call last):\n  ...\nKeyError: 1\n")
     lines = look(plan, layout).text.splitlines()
     assert lines[0] == "prepared data        2 of 2"
     assert lines[1] == "stage 1              1 of 4: 3 waiting"
     assert f"failed: {name}: {why}" in lines
-    assert [line for line in lines if line.startswith("log ")] == [
-        f"log {logs}/table.log:",
-        f"log {logs}/figure/regret.log:",
-    ]
-    assert lines[lines.index(f"log {logs}/table.log:") + 1 :][:5] == [
+    assert [line for line in lines if line.startswith("log ")] == [f"log {logs}/bad.log:", f"log {logs}/bug.log:"]
+    assert lines[lines.index(f"log {logs}/bad.log:") + 1 :][:5] == [
         *(f"  line {k}" for k in range(5, 9)),
         "  bam: val.npz: is missing",
     ]
@@ -474,11 +471,16 @@ MISTAKES = {
         ["select", "--study", STUDY, "--method", "bam", *BY_LAST, "--rule", "average"],
         "--rule, --out: 2 rules and 1 files; give one file for each rule",
     ),
-    "selection without a file to write": (
-        ["evaluate", "--study", STUDY, "--selection", "other.json", "--results", "r"],
-        "--selection, --out: give both, for one choice, or neither, for all choices of the study",
+    "more selections than files": (
+        ["evaluate", "--study", STUDY, *("--selection", "a", "--selection", "b"), "--results", "r", "--out", "o"],
+        "--selection, --out: 2 selections and 1 files; give one for each",
     ),
     "unknown table": (["table", "main", "mian", "--study", STUDY, "--results", "r"], "did you mean 'main'?"),
+    "table of other studies": (
+        ["table", "main", "sweeps", "--study", STUDY, "--results", "r"],
+        "table: this study has no 'sweeps'; it has main, ",
+    ),
+    "unknown figure": (["figure", "regret", "regrets", "--study", STUDY, "--results", "r"], "did you mean 'regret'?"),
     "incomplete settings": (
         ["prepare", "--settings", '{"kind": "colored_digits"}', "--raw", "raw", "--out", "o"],
         "aligned",

@@ -137,7 +137,7 @@ def test_a_study_given_as_json_gets_commands_with_a_shell_variable(plan, layout)
     by_json = make_plan(read_study(plan.study.json()), read_sources(ROOT / "config/datasets.yaml"))
     html = render(by_json, layout, CONTENTS, layout.report)
     assert "STUDY=&#39;{" in html
-    assert "python -m bam table --study &#34;$STUDY&#34;" in html
+    assert "python -m bam table main cost --study &#34;$STUDY&#34;" in html
 
 
 def test_captions_and_notes_of_tables_are_those_of_their_markdown(plan, layout, html):

@@ -60,7 +60,7 @@ def test_a_failed_stage_1_lends_no_cells_to_the_comparison_of_settings(tmp_path)
     run_cells(cells, list(plan.stage1.values()), layout, "cpu")
     failed = [c for c in cells if read_predictions(layout.predictions(c.stage1.name) / "val.npz").failed]
     assert failed and len(failed) < len(cells)
-    select(cells, "worst_error_group", layout, "across_seeds", tmp_path / "chosen.json")
+    select(cells, {"worst_error_group": tmp_path / "chosen.json"}, layout, "across_seeds")
     content = read_json(tmp_path / "chosen.json")
     # With one stage 1 left for each T, a setting's value is its own cells' worst accuracy, averaged over those T.
     whole = [c for c in cells if c not in failed]

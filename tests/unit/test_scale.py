@@ -6,8 +6,8 @@ from collections.abc import Callable
 from bam.analysis_graph import AnalysisGraph
 from bam.data.sources import read_sources
 from bam.graph import SOURCES, Graph
-from bam.selection import sees
-from bam.steps import figure as figure_step
+from bam.selection import sight_of
+from bam.steps import table as table_step
 from tests import toy
 
 SHELL_LIMIT = 128 * 1024  # bytes of one argument of a process on Linux
@@ -33,12 +33,12 @@ def ask_everything(n_settings: int) -> tuple[Graph, AnalysisGraph]:
         graph.trainings.options(name, "cpu")
     for arm in graph.plan.arms:
         for dataset, method, rule in arm.choices():
-            analysis.select_inputs(arm.name, dataset, method, sees(rule))
-            analysis.covers(arm.name, dataset, method)
-    analysis.evaluate_inputs()
-    analysis.table_inputs()
-    for name in figure_step.names(graph.plan):
-        analysis.figure_inputs(name)
+            choice = (arm.name, dataset, method, sight_of(rule))
+            analysis.select_inputs(*choice)
+            analysis.evaluate_inputs(*choice)
+            analysis.covers(*choice[:3])
+    for name in table_step.names(graph.plan):
+        analysis.table_inputs(name)
     return graph, analysis
 
 
@@ -65,8 +65,8 @@ def test_no_command_grows_with_the_grid():
         parts = [graph.study.json()]
         for arm in graph.plan.arms:
             for dataset, method, rule in arm.choices():
-                choice = (arm.name, dataset, method, sees(rule))
-                parts += [analysis.part(*choice), analysis.select_options(*choice)]
+                choice = (arm.name, dataset, method, sight_of(rule))
+                parts += [analysis.part(*choice), analysis.select_options(*choice), analysis.evaluate_options(*choice)]
         parts += [graph.trainings.spec(name) for name in (*graph.plan.stage1, *graph.plan.trainings)]
         lengths[n_settings] = max(len(part.encode()) for part in parts)
     # Only the config's own lists are longer: a few bytes for each value, none for each run.

@@ -8,9 +8,13 @@ import sys
 import time
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
+
+from bam.analysis_graph import rule_name
+from bam.selection import Sight
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = ROOT / "workflow" / "profiles"
@@ -134,7 +138,7 @@ def test_every_rule_has_a_group_and_every_group_a_size():
     rules = set()
     for path in (ROOT / "workflow" / "rules").glob("*.smk"):
         rules |= set(re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE))
-    rules |= {"select", "select_by_errors", "select_by_groups"}  # made in a loop
+    rules |= {rule_name(step, sight) for step in ("select", "evaluate") for sight in get_args(Sight)}  # made in a loop
     groups = dict(entry.split("=") for entry in profile("slurm")["groups"])
     assert set(groups) == rules
     assert {entry.split("=")[0] for entry in profile("slurm")["group-components"]} == set(groups.values())

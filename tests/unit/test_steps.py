@@ -59,12 +59,12 @@ def test_select_leaves_a_diverged_setting_out_and_chooses_nothing_if_all_are(tmp
         files = TrainFiles.below(layout.predictions(cell.run.name), layout.weights(cell.run.name), ())
         spec = cell.run.spec.model_copy(update={"training": toy.training(optimizer=HUGE if k == 0 else toy.sgd())})
         train(spec, prepared, None, files, "cpu")
-    select(cells, "average", layout, "across_seeds", tmp_path / "chosen.json")
+    select(cells, {"average": tmp_path / "chosen.json"}, layout, "across_seeds")
     content = json.loads((tmp_path / "chosen.json").read_text())
     assert [c["run"] for c in content["chosen"]] == [cells[1].run.name]
     assert len(content["left_out"]) == 1
     assert "training stopped: the loss is" in content["left_out"][0]
-    select(cells[:1], "average", layout, "across_seeds", tmp_path / "chosen.json")
+    select(cells[:1], {"average": tmp_path / "chosen.json"}, layout, "across_seeds")
     content = json.loads((tmp_path / "chosen.json").read_text())
     assert (content["chosen"], len(content["left_out"])) == ([], 1)
     evaluate(tmp_path / "chosen.json", {}, layout, tmp_path / "scores.csv")

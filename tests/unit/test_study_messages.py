@@ -148,6 +148,11 @@ def test_a_mistake_gives_its_line(changes, message):
         assert seen == f"toy.yaml: {message}"
 
 
+def test_a_method_for_which_no_rule_can_choose_is_refused():
+    with pytest.raises(ConfigError, match="selection: erm has no stage 1, and each of these rules needs one"):
+        check_study(toy.study_content(selection=["worst_error_group"]), "toy.yaml")
+
+
 def test_the_unspoilt_study_is_accepted():
     assert list(check_study(toy.study_content(analyses=sweep()), "toy.yaml").settings) == ["erm", "bam"]
 

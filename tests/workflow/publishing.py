@@ -21,7 +21,8 @@ PARTS = (
 )
 NOTHING = "data: {}\ngroups: {}\nmodels: {}\nsegments: {}\nstudies: {}\n"
 LOCKS = ("dvc.lock", "large/dvc.lock")
-ANALYSIS = {"select", "select_by_errors", "select_by_groups", "evaluate", "table", "figure", "report"}
+BY = ("", "_by_errors", "_by_groups")
+ANALYSIS = {*(f"{step}{by}" for step in ("select", "evaluate") for by in BY), "table", "figure", "report"}
 
 
 def git(folder: Path, *arguments: str) -> str:

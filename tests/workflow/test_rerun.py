@@ -9,8 +9,9 @@ from pathlib import Path
 
 from bam.files import read_json, write_json
 
-SELECT = {"select", "select_by_errors", "select_by_groups"}
-ANALYSIS = {*SELECT, "evaluate", "table", "figure", "report"}
+BY = ("", "_by_errors", "_by_groups")
+SELECT = {f"select{by}" for by in BY}
+ANALYSIS = {*SELECT, *(f"evaluate{by}" for by in BY), "table", "figure", "report"}
 
 
 def selections(planned: dict[str, int]) -> dict[str, int]:
@@ -102,7 +103,8 @@ def test_edited_groups_plan_evaluation_and_group_dro_and_no_other_training(copie
     assert copied.trainings() == {"train": 2}
     assert planned["annotate"] == 2
     assert selections(planned) == {"select": 3, "select_by_errors": 1, "select_by_groups": 3}
-    assert planned["evaluate"] == planned["table"] == 1
+    assert [planned[f"evaluate{by}"] for by in BY] == [3, 1, 3]
+    assert planned["table"] >= 8
 
 
 def test_a_new_label_only_rule_trains_nothing(copied, study):
@@ -234,3 +236,19 @@ def test_another_run_of_the_same_id_has_its_evaluation_made_again_though_the_cho
     copied.snakemake(str(chosen.relative_to(copied.folder)))
     assert chosen.read_text() != before
     assert copied.planned("tables")["evaluate"] >= 1
+
+
+def test_a_damaged_run_stops_what_needs_it_and_leaves_the_rest(copied):
+    path = next(copied.results.glob("predictions/stage2/bam-*")) / "val.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    for folder in ("selection", "evaluation", "tables"):
+        shutil.rmtree(copied.results / folder)
+    done = copied.snakemake("all", expect=1)
+    assert f"bam: {path.relative_to(copied.folder)}: " in done.stdout + done.stderr
+    # ERM and Group-DRO have all of theirs, and so have tables that need no selection.
+    scored = [path.name.split(".")[1] for path in copied.results.glob("evaluation/main/*.csv")]
+    assert sorted(scored) == ["erm", "erm", "group_dro", "group_dro"]
+    assert (copied.results / "tables" / "error_sets.csv").exists()
+    assert not (copied.results / "tables" / "main.csv").exists()

@@ -14,8 +14,9 @@ import pytest
 from bam import catalogue
 from bam.data.sources import read_sources
 from bam.layout import Layout
-from bam.pipeline import choose_and_score, make_data, run_cells
+from bam.pipeline import make_data, run_cells
 from bam.plan import Plan, make_plan
+from bam.scoring import choose_and_score
 from bam.selection import RULES
 from bam.steps.evaluate import evaluate
 from bam.steps.select import select
@@ -75,7 +76,7 @@ def train_and_choose(plan: Plan, layout: Layout, *, score: bool) -> None:
             if score:
                 choose_and_score(cells, rule, plan.study.file, layout)
             else:
-                select(cells, rule, layout, "across_seeds", layout.selection("main", "digits", method, rule))
+                select(cells, {rule: layout.selection("main", "digits", method, rule)}, layout, "across_seeds")
 
 
 def contents(folder: Path) -> dict[str, bytes]:

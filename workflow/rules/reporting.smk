@@ -1,13 +1,14 @@
-# One job writes all tables, for most of what one takes is imports; a figure takes longer, and each has a job.
 rule table:
     input:
-        lambda w: analysis.table_inputs(),
+        lambda w: analysis.table_inputs(w.name),
     output:
-        analysis.tables(),
+        csv=f"{RESULTS}/tables/{{name}}.csv",
+        md=f"{RESULTS}/tables/{{name}}.md",
+        tex=f"{RESULTS}/tables/{{name}}.tex",
     log:
-        f"{RESULTS}/logs/table.log",
+        f"{RESULTS}/logs/table/{{name}}.log",
     benchmark:
-        f"{RESULTS}/logs/table.benchmark.tsv"
+        f"{RESULTS}/logs/table/{{name}}.benchmark.tsv"
     conda:
         "../../environment.yml"
     resources:
@@ -19,7 +20,7 @@ rule table:
         code=analysis.code("bam.steps.table"),
         results=lambda w: RESULTS,
     shell:
-        "python -m bam table --study {params.study:q} --results {params.results} > {log} 2>&1"
+        "python -m bam table {wildcards.name} --study {params.study:q} --results {params.results} > {log} 2>&1"
 
 
 rule figure:

@@ -1,58 +1,67 @@
-# The wall: rules that see labels alone, stage 1's errors too, or groups, are applied by jobs apart, so that no job has a
-# file that one of its rules may not see.
-for sees in analysis.sights():
+# The wall: what sees labels alone, stage 1's errors too, or groups, is applied by jobs apart, so that no job has a file
+# that one of its rules may not see. All of a method that see the same share a job: each takes milliseconds, and a
+# process half a second to start.
+for sight in analysis.sights():
 
     rule:
         name:
-            "select" if sees == "labels" else f"select_by_{sees}"
+            rule_name("select", sight)
         input:
-            lambda w, sees=sees: analysis.select_inputs(
-                w.arm, w.dataset, w.method, sees
+            lambda w, sight=sight: analysis.select_inputs(
+                w.arm, w.dataset, w.method, sight
             ),
         output:
-            analysis.select_outputs(sees),
+            analysis.select_outputs(sight),
         log:
-            f"{RESULTS}/logs/select/{{arm}}/{{dataset}}.{{method}}.{sees}.log",
+            f"{RESULTS}/logs/select/{{arm}}/{{dataset}}.{{method}}.{sight}.log",
         benchmark:
-            f"{RESULTS}/logs/select/{{arm}}/{{dataset}}.{{method}}.{sees}.benchmark.tsv"
+            f"{RESULTS}/logs/select/{{arm}}/{{dataset}}.{{method}}.{sight}.benchmark.tsv"
         conda:
             "../../environment.yml"
         resources:
             mem_mb=2000,
             runtime=10,
         params:
-            study=lambda w, sees=sees: analysis.part(w.arm, w.dataset, w.method, sees),
-            options=lambda w, sees=sees: analysis.select_options(
-                w.arm, w.dataset, w.method, sees
+            study=lambda w, sight=sight: analysis.part(
+                w.arm, w.dataset, w.method, sight
             ),
             covers=lambda w: analysis.covers(w.arm, w.dataset, w.method),
-            code=analysis.select_code(sees),
+            files=lambda w, sight=sight: analysis.select_options(
+                w.arm, w.dataset, w.method, sight
+            ),
+            code=analysis.select_code(sight),
             results=lambda w: RESULTS,
         shell:
-            "python -m bam select --study {params.study:q} {params.options}"
-            " --results {params.results} > {log} 2>&1"
+            "python -m bam select --study {params.study:q} --dataset {wildcards.dataset} --method {wildcards.method}"
+            " {params.files} --results {params.results} > {log} 2>&1"
 
-
-# One job scores all choices: each takes milliseconds, and the start of a process half a second.
-rule evaluate:
-    input:
-        lambda w: analysis.evaluate_inputs(),
-    output:
-        analysis.evaluations(),
-        [f"{path}.sha256" for path in analysis.evaluations()],
-    log:
-        f"{RESULTS}/logs/evaluate.log",
-    benchmark:
-        f"{RESULTS}/logs/evaluate.benchmark.tsv"
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        study=graph.study.json(),
-        covers=analysis.all_runs(),
-        code=analysis.code("bam.steps.evaluate"),
-        results=lambda w: RESULTS,
-    shell:
-        "python -m bam evaluate --study {params.study:q} --results {params.results} > {log} 2>&1"
+    rule:
+        name:
+            rule_name("evaluate", sight)
+        input:
+            lambda w, sight=sight: analysis.evaluate_inputs(
+                w.arm, w.dataset, w.method, sight
+            ),
+        output:
+            analysis.evaluate_outputs(sight),
+        log:
+            f"{RESULTS}/logs/evaluate/{{arm}}/{{dataset}}.{{method}}.{sight}.log",
+        benchmark:
+            f"{RESULTS}/logs/evaluate/{{arm}}/{{dataset}}.{{method}}.{sight}.benchmark.tsv"
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        params:
+            study=lambda w, sight=sight: analysis.part(
+                w.arm, w.dataset, w.method, sight
+            ),
+            covers=lambda w: analysis.covers(w.arm, w.dataset, w.method),
+            files=lambda w, sight=sight: analysis.evaluate_options(
+                w.arm, w.dataset, w.method, sight
+            ),
+            code=analysis.code("bam.steps.evaluate"),
+            results=lambda w: RESULTS,
+        shell:
+            "python -m bam evaluate --study {params.study:q} {params.files} --results {params.results} > {log} 2>&1"

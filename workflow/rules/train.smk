@@ -1,7 +1,7 @@
 # Params take `input` so that Snakemake does not compare them: the id in the folder's name covers them (bam/training_graph.py).
 # One function gives all inputs and one all options: planning a large grid is mostly calls of such functions.
-# Priorities: what others wait for comes first, and selections, tables and figures, which have none, fill the cores that
-# the last trainings leave idle.
+# Priorities: what others wait for comes first, and selections and evaluations, which have none, fill the cores that the
+# last trainings leave idle.
 rule stage1:
     input:
         lambda w: ancient(graph.trainings.inputs(f"stage1/{w.run}")),
