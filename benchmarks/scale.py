@@ -123,8 +123,10 @@ def commands() -> Iterator[tuple[str, tuple[str, ...]]]:
             )
     everything = snakemake("--quiet", "rules", "--show-failed-logs", "--", "all")
     yield "snakemake all (selections, tables, figures, report)", everything
-    for verb in ("evaluate", "table", "figure"):
-        yield f"bam {verb}, all", (*bam, verb, "--study", "config/scale.yaml", *results)
+    one_choice = ("--selection", chosen, "--out", "e.csv")
+    yield "bam evaluate", (*bam, "evaluate", "--study", "config/scale.yaml", *one_choice, *results)
+    for verb in ("table", "figure"):
+        yield f"bam {verb}, all of the study", (*bam, verb, "--study", "config/scale.yaml", *results)
     yield "bam verify", (*bam, "verify", "config/scale.yaml")
     yield "bam prune", (*bam, "prune", "config/scale.yaml")
     yield "bam status", (*bam, "status", "config/scale.yaml")

@@ -184,6 +184,8 @@ def select(  # noqa: PLR0913  (a verb's options)
 
     if len(rule) != len(out):
         raise ConfigError(f"--rule, --out: {len(rule)} rules and {len(out)} files; give one file for each rule")
+    if len(set(rule)) < len(rule):
+        raise ConfigError(f"--rule: one of {', '.join(rule)} stands twice")
     plan = options.read_plan(study, sources)
     file, cells = plan.study.file, plan.of("main", dataset, method)
     outs = dict(zip(rule, out, strict=True))

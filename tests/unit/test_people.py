@@ -471,6 +471,10 @@ MISTAKES = {
         ["select", "--study", STUDY, "--method", "bam", *BY_LAST, "--rule", "average"],
         "--rule, --out: 2 rules and 1 files; give one file for each rule",
     ),
+    "a rule twice": (
+        ["select", "--study", STUDY, "--method", "bam", *BY_LAST, "--rule", "last", "--out", "p.json"],
+        "--rule: one of last, last stands twice",
+    ),
     "more selections than files": (
         ["evaluate", "--study", STUDY, *("--selection", "a", "--selection", "b"), "--results", "r", "--out", "o"],
         "--selection, --out: 2 selections and 1 files; give one for each",
