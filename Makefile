@@ -63,11 +63,13 @@ controlled: setup  ## Controlled-Waterbirds on a GPU, beside the follow-up repor
 
 quick: setup  ## a small variant of the main table's studies and of every analysis (under 10 minutes on 2 cores)
 	for study in $(MNIST) $(ANALYSES); do \
-		snakemake --cores $(CORES) --quiet all --configfile config/quick/$$study.yaml || exit 1; done
+		snakemake --cores $(CORES) --quiet all --configfile config/quick/$$study.yaml \
+		|| { bam status config/quick/$$study.yaml; exit 1; }; done
 
 quick-variants: setup  ## a small variant of two more: groups that training lacks, and CMNIST* (two minutes)
 	for study in $(VARIANTS); do \
-		snakemake --cores $(CORES) --quiet all --configfile config/quick/$$study.yaml || exit 1; done
+		snakemake --cores $(CORES) --quiet all --configfile config/quick/$$study.yaml \
+		|| { bam status config/quick/$$study.yaml; exit 1; }; done
 
 fixtures: setup  ## the four benchmarks from archives to reports on small generated archives (some 20 minutes on 2 cores)
 	mkdir -p $(GENERATED) && ln -sfn $(CURDIR)/config $(GENERATED)/config
@@ -77,7 +79,8 @@ fixtures: setup  ## the four benchmarks from archives to reports on small genera
 	bam fixture civilcomments --scale 0.0025 --set without_cue=0.0 --set misleading=0.1 --set turns=0 \
 		--set least=20 --set least_scored=20 --out $(GENERATED)/mirror
 	for study in $(PAPER); do BAM_MIRROR=$(CURDIR)/$(GENERATED)/mirror snakemake --cores $(CORES) --quiet all \
-		--directory $(GENERATED) --configfile config/quick/$$study.yaml || exit 1; done
+		--directory $(GENERATED) --configfile config/quick/$$study.yaml || { bam status config/quick/$$study.yaml \
+		--data $(GENERATED)/data --results $(GENERATED)/results/$${study}_quick; exit 1; }; done
 	@bam show $(PAPER:%=$(GENERATED)/results/%_quick)
 
 pull: setup  ## bring published predictions, labels and groups back; then `snakemake -n` plans no training
