@@ -3,16 +3,16 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from bam import catalogue
 from bam.backbone import on_meta
 from bam.data.examples import Sizes
 from bam.layout import Layout
 from bam.plan import Plan, Run
-from bam.recipe import PrecisionName, Upweighted
+from bam.recipe import PrecisionName
+from bam.workload import n_visited, sizes_of
 
 if TYPE_CHECKING:
     import torch
@@ -62,14 +62,14 @@ def describe(plan: Plan, layout: Layout, rate: float | None = None) -> str:
     rate
         Training examples a second of the device that is meant; without it, this machine's processor is timed.
     """
-    sizes = {run.dataset.data_id: _sizes(run.dataset.settings) for run in _runs(plan)}
+    sizes = {run.dataset.data_id: sizes_of(run.dataset.settings) for run in _runs(plan)}
     shapes = {_shape(size): size for size in sizes.values()}
     speeds = {shape: _speed(plan, size, rate) for shape, size in shapes.items()}
     unit = "core-hours" if rate is None else "hours"
 
     def cost(run: Run) -> Cost:
         size = sizes[run.dataset.data_id]
-        return _cost(run, _epochs(run, plan), size, speeds[_shape(size)])
+        return _cost(run, n_visited(run, plan, size), size, speeds[_shape(size)])
 
     lines = [
         f"study {plan.study.name}: {len(sizes)} prepared data sets, {len(plan.stage1)} stage-1 runs, "
@@ -138,12 +138,6 @@ def _how_timed(plan: Plan, rate: float | None) -> str:
 
 def _runs(plan: Plan) -> list[Run]:
     return [*plan.stage1.values(), *plan.trainings.values()]
-
-
-def _sizes(settings: Mapping[str, Any]) -> Sizes:
-    module = catalogue.load("kind", str(settings["kind"]), "kind")
-    sizes: Sizes = module.sizes(module.Settings.model_validate(settings))
-    return sizes
 
 
 def _shape(sizes: Sizes) -> tuple[object, ...]:
@@ -221,17 +215,8 @@ def _seconds(step: Callable[[], object]) -> float:
     return (time.perf_counter() - start) / n_steps
 
 
-def _epochs(run: Run, plan: Plan) -> int:
-    """Return the epochs that a run trains itself: a stage 1 goes on from the next lower T."""
-    before = plan.stage1[run.previous].spec.training.epochs if run.previous else 0
-    return run.spec.training.epochs - before
-
-
-def _cost(run: Run, epochs: int, sizes: Sizes, speed: Speed) -> Cost:
+def _cost(run: Run, n_trained: int, sizes: Sizes, speed: Speed) -> Cost:
     training, n = run.spec.training, sizes.n_examples
-    visited = n["train"]
-    if isinstance(training.sampling, Upweighted):
-        visited += (training.sampling.factor - 1) * sizes.n_minority
     model_bytes = float(FLOAT_BYTES * speed.n_parameters)
     n_inputs = sum(n.values()) * math.prod(sizes.input_shape)
     if run.spec.step == "stage1":
@@ -245,7 +230,6 @@ def _cost(run: Run, epochs: int, sizes: Sizes, speed: Speed) -> Cost:
         predicted = n_predicted * (n["val"] + n["test"])
         predictions_bytes = float(predicted)
         weights_bytes = model_bytes * len(run.spec.keep_weights)
-    n_trained = epochs * visited
     seconds = JOB_OVERHEAD_S + n_trained * speed.training_s + predicted * speed.predicting_s
     memory = INTERPRETER_BYTES + n_inputs + 4 * model_bytes
     return Cost(n_trained, predicted, seconds, predictions_bytes, weights_bytes, memory)

@@ -1,7 +1,7 @@
 # Params take `input` so that Snakemake does not compare them: the id in the folder's name covers them (bam/training_graph.py).
 # One function gives all inputs and one all options: planning a large grid is mostly calls of such functions.
-# Priorities: what others wait for comes first, and selections and evaluations, which have none, fill the cores that the
-# last trainings leave idle.
+# Priorities: what others wait for comes first, then the longest training of those that are left; selections and
+# evaluations, which have none, fill the cores that the last trainings leave idle.
 rule stage1:
     input:
         lambda w: ancient(graph.trainings.inputs(f"stage1/{w.run}")),
@@ -84,7 +84,7 @@ rule stage2:
         f"{RESULTS}/logs/stage2/{{run}}.log",
     benchmark:
         f"{RESULTS}/logs/stage2/{{run}}.benchmark.tsv"
-    priority: 20
+    priority: lambda w: graph.trainings.priority(f"stage2/{w.run}")
     conda:
         "../../environment.yml"
     threads: graph.study.file.threads
@@ -118,7 +118,7 @@ rule train:
         f"{RESULTS}/logs/train/{{run}}.log",
     benchmark:
         f"{RESULTS}/logs/train/{{run}}.benchmark.tsv"
-    priority: 10
+    priority: lambda w: graph.trainings.priority(f"train/{w.run}")
     conda:
         "../../environment.yml"
     threads: graph.study.file.threads
