@@ -52,7 +52,7 @@ def build(
     import torch
     from torch import nn
 
-    from bam.pooling import MaxPool2x2
+    from bam.pooling import MaxPool2x2, PooledConv2d
 
     channels, *sides = input_shape
     for _ in range(2):
@@ -63,8 +63,7 @@ def build(
             "pixels; use padding 2, or the mlp"
         )
     layers = nn.Sequential(
-        nn.Conv2d(channels, 6, kernel_size=5, padding=settings.padding),
-        MaxPool2x2(),
+        PooledConv2d(channels, 6, kernel_size=5, padding=settings.padding),
         nn.ReLU(),
         nn.Conv2d(6, 16, kernel_size=5, padding=settings.padding),
         MaxPool2x2(),
