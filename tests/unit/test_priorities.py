@@ -41,7 +41,7 @@ def test_a_training_that_is_done_has_a_priority_for_it_may_be_asked_for_again(tm
     plan = toy.plan()
     before = graph(tmp_path, plan)
     name = next(iter(plan.trainings))
-    for path in before.layout.predicted(name):
+    for path in [*before.layout.predicted(name), before.layout.predictions(name) / "record.json"]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     after = graph(tmp_path, plan)
