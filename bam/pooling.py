@@ -25,9 +25,9 @@ class PooledConv2d(nn.Conv2d):
     """A square convolution of stride 1 and `nn.MaxPool2d(2)` after it, in one.
 
     Where no gradient is asked for, the four places of each pooling window are four times the channels of one
-    convolution of stride 2, whose kernels are one pixel larger and hold the own one in their four corners. A processor's
-    vectors hold more channels than a first layer has, so the zeros cost nothing. Sums are of the same numbers and zeros;
-    in which order is up to torch.
+    convolution of stride 2, whose kernels are one pixel larger and hold the own one in their four corners. A
+    processor's vectors hold more channels than a first layer has, so the zeros cost nothing. Sums are of the same
+    numbers and zeros; in which order is up to torch.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, padding: int) -> None:

@@ -30,6 +30,7 @@ from bam.schema import study_schema
 from bam.show import show
 from bam.status import look
 from bam.study_file import StudyFile
+from bam.workload import sizes_of
 from tests import toy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,8 +113,8 @@ def rows_of(text: str) -> dict[str, list[float]]:
 def test_plan_with_a_rate_counts_examples_by_hand_and_needs_no_stopwatch(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(costing, "_measure", lambda *_: pytest.fail("measured"))
     plan, layout = toy.plan(), Layout(tmp_path / "data", tmp_path / "results")
-    sizes = {costing._sizes(run.dataset.settings).n_minority for run in plan.trainings.values()}
-    (n,) = {tuple(costing._sizes(run.dataset.settings).n_examples.values()) for run in plan.trainings.values()}
+    sizes = {sizes_of(run.dataset.settings).n_minority for run in plan.trainings.values()}
+    (n,) = {tuple(sizes_of(run.dataset.settings).n_examples.values()) for run in plan.trainings.values()}
     (n_minority,) = sizes
     found = rows_of(describe(plan, layout, rate=0.5))
     finals = [run.spec.training for run in plan.trainings.values() if run.spec.step == "stage2"]
