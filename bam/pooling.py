@@ -41,5 +41,5 @@ class PooledConv2d(nn.Conv2d):
         corners = [pad(self.weight, (right, 1 - right, low, 1 - low)) for low in (0, 1) for right in (0, 1)]
         weight = torch.cat(corners).contiguous(memory_format=torch.channels_last)
         found = conv2d(images_BCHW, weight, self.bias.repeat(4), stride=2, padding=self.padding)
-        upper_left, upper_right, lower_left, lower_right = found.split(self.out_channels, dim=1)
+        upper_left, upper_right, lower_left, lower_right = found.chunk(4, dim=1)
         return torch.maximum(torch.maximum(upper_left, upper_right), torch.maximum(lower_left, lower_right))
