@@ -62,7 +62,8 @@ def describe(plan: Plan, layout: Layout, rate: float | None = None) -> str:
     rate
         Training examples a second of the device that is meant; without it, this machine's processor is timed.
     """
-    sizes = {run.dataset.data_id: sizes_of(run.dataset.settings) for run in _runs(plan)}
+    settings = {run.dataset.data_id: run.dataset.settings for run in _runs(plan)}
+    sizes = {data_id: sizes_of(each) for data_id, each in settings.items()}
     shapes = {_shape(size): size for size in sizes.values()}
     speeds = {shape: _speed(plan, size, rate) for shape, size in shapes.items()}
     unit = "core-hours" if rate is None else "hours"

@@ -18,10 +18,7 @@ from bam.layout import SPLIT_FILES, Layout
 from bam.plan import Plan, Run
 from bam.pretrained import FILES
 from bam.run_files import Stage1Files
-from bam.workload import n_visited, sizes_of
-
-# Between those of stage 1 and of analyses (workflow/rules).
-LOWEST_PRIORITY, PRIORITIES = 10, 10
+from bam.workload import priorities
 
 
 class TrainingGraph:
@@ -66,18 +63,12 @@ class TrainingGraph:
         return {data_id: missing_files(self.layout.prepared(data_id)) for data_id in ids}
 
     def priority(self, name: str) -> float:
-        """Return a final training's priority, above 10 and at most 20: the more it has to do, the sooner it starts.
-
-        So the last ones are short, and few cores wait for them (longest processing time first, Graham 1969).
-        """
-        return LOWEST_PRIORITY + PRIORITIES * self._n_visited[name] / max(self._n_visited.values())
+        """Return a final training's priority, by what it has to do."""
+        return self._priorities[name]
 
     @functools.cached_property
-    def _n_visited(self) -> Mapping[str, int]:
-        """Final training -> the examples that it visits."""
-        runs = self.plan.trainings.values()
-        sizes = {run.dataset.data_id: sizes_of(run.dataset.settings) for run in runs}
-        return {run.name: n_visited(run, self.plan, sizes[run.dataset.data_id]) for run in runs}
+    def _priorities(self) -> Mapping[str, float]:
+        return priorities(self.plan)
 
     def inputs(self, name: str) -> list[str]:
         """Return what a training reads, or nothing if it is done."""
