@@ -1,5 +1,7 @@
 """Which training starts first: the one with the most to do."""
 
+from pathlib import Path
+
 import pytest
 
 from bam.layout import Layout
@@ -47,3 +49,9 @@ def test_a_training_that_is_done_has_a_priority_for_it_may_be_asked_for_again(tm
     after = graph(tmp_path, plan)
     assert after.is_done(name)
     assert after.priority(name) == before.priority(name)
+
+
+def test_the_rules_of_final_trainings_ask_for_it():
+    rules = (Path(__file__).parents[2] / "workflow" / "rules" / "train.smk").read_text(encoding="utf-8")
+    for step in ("stage2", "train"):
+        assert f'priority: lambda w: graph.trainings.priority(f"{step}/{{w.run}}")' in rules
